@@ -1,0 +1,1 @@
+"""A publisher's new articles, grouped by each reader's chosen frequency, mailed as digests."""

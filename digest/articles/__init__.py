@@ -1,0 +1,1 @@
+"""What there is to say: Sources, and the Articles that come out of them."""

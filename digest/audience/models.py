@@ -1,0 +1,108 @@
+"""Subscriber, Subscription, Suppression, and the trail of what was changed. Columns and constraints only.
+
+`covered_to` is the one number that keeps a reader from losing or repeating an Article: all at or below it is settled.
+Ids are never used again (AUTOINCREMENT on SQLite), because links in old mails carry them for ever.
+"""
+
+import enum
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from digest import database, publications
+
+
+class SubscriptionState(enum.StrEnum):
+    PENDING = "pending"  # has not confirmed: gets nothing but the request to
+    ACTIVE = "active"
+    UNSUBSCRIBED = "unsubscribed"
+    FAILING = "failing"  # too long without an accepted mail: waits for the reader or the operator
+
+
+class SuppressionReason(enum.StrEnum):
+    ERASED = "erased"
+    REFUSED = "refused"  # the receiving server says the address does not exist
+    COMPLAINED = "complained"
+    OPERATOR = "operator"
+
+
+class Subscriber(database.Base):
+    """A person, known by one address. Mail goes to `email` as spelled; `key` is what makes it unique."""
+
+    __tablename__ = "subscribers"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own declaration
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    email: orm.Mapped[str]
+    key: orm.Mapped[str] = orm.mapped_column(unique=True)
+    name: orm.Mapped[str] = orm.mapped_column(default="")
+    created_at: orm.Mapped[datetime]
+
+
+class TopicSet(database.Base):
+    """One choice of Topics, shared by all who chose the same, so that choosing runs once for all of them."""
+
+    __tablename__ = "topic_sets"
+    __table_args__ = (sa.UniqueConstraint("publication_id", "key"),)
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
+    key: orm.Mapped[str]
+    topics: orm.Mapped[list[Any]]
+
+
+class Subscription(database.Base):
+    """A Subscriber's standing wish for one Publication. `topic_set_id` NULL means every Article."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        sa.UniqueConstraint("subscriber_id", "publication_id"),
+        sa.Index(None, "cadence_id", "id"),
+        sa.Index(
+            None,
+            "notice_due",
+            postgresql_where=sa.text("notice_due IS NOT NULL"),
+            sqlite_where=sa.text("notice_due IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    subscriber_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    publication_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    cadence_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    topic_set_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    state: orm.Mapped[SubscriptionState] = orm.mapped_column(database.states(SubscriptionState))
+    generation: orm.Mapped[int] = orm.mapped_column(default=1)
+    covered_to: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0)
+    last_date: orm.Mapped[date | None]
+    last_instant_at: orm.Mapped[datetime | None]
+    paused_until: orm.Mapped[datetime | None]
+    locale: orm.Mapped[str | None]
+    notice_due: orm.Mapped[str | None]
+    created_at: orm.Mapped[datetime]
+    confirmed_at: orm.Mapped[datetime | None]
+    left_at: orm.Mapped[datetime | None]
+
+
+class Change(database.Base):
+    """The trail: who changed what in a Subscription, when, and through which door. Never an address."""
+
+    __tablename__ = "changes"
+    __table_args__ = (sa.Index(None, "subscription_id"),)
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    subscription_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    at: orm.Mapped[datetime]
+    what: orm.Mapped[str]
+    door: orm.Mapped[str]
+    before: orm.Mapped[dict[str, Any]] = orm.mapped_column(default=dict)
+
+
+class Suppression(database.Base):
+    """An address we may not write to, as a keyed hash: the list itself tells nobody who is on it."""
+
+    __tablename__ = "suppressions"
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    address_hash: orm.Mapped[str] = orm.mapped_column(unique=True)
+    reason: orm.Mapped[SuppressionReason] = orm.mapped_column(database.states(SuppressionReason))
+    note: orm.Mapped[str] = orm.mapped_column(default="")
+    created_at: orm.Mapped[datetime]

@@ -1,0 +1,247 @@
+"""The database: one async engine for SQLite and PostgreSQL, and the few places where the two differ.
+
+Owns the engine, the column types, the base of all models and what the dialects call by different names. A write
+transaction on SQLite is BEGIN IMMEDIATE: a deferred one that turns into a write fails with "database is locked"
+in spite of any busy timeout, because its snapshot is stale.
+"""
+
+import enum
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, orm
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+from digest import errors
+
+# Another process may hold the one SQLite write lock for a slice of fill (at most 100 ms); ten seconds is a fault.
+BUSY_TIMEOUT_MS = 10_000
+
+
+class DatabaseError(errors.DigestError):
+    """The database address is wrong, or the database cannot be reached."""
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC instant; SQLite stores it as text of fixed width, so that comparing text compares time."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError(f"naive datetime {value!r} given to the database")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def states(kind: type[enum.StrEnum]) -> sa.Enum:
+    """A column that holds one of an enum's values as text; adding a state later needs no ALTER TYPE."""
+    return sa.Enum(kind, native_enum=False, length=20, values_callable=lambda k: [s.value for s in k])
+
+
+class Base(orm.DeclarativeBase):
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+        datetime: UtcDateTime(),
+        dict[str, Any]: sa.JSON(),
+        list[Any]: sa.JSON(),
+        str: sa.Text(),
+    }
+
+
+class Meta(Base):
+    """Facts about this database itself: the instance that owns it, its stamp for Message-IDs."""
+
+    __tablename__ = "meta"
+    key: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    value: orm.Mapped[str]
+
+
+class clock_now(GenericFunction[datetime]):
+    """The database server's clock, for leases: nodes whose own clocks differ must agree on who holds what."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(clock_now, "postgresql")
+def _postgresql_now(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(clock_now, "sqlite")
+def _sqlite_now(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+class clock_after(GenericFunction[datetime]):
+    """The database server's clock plus some seconds: `clock_after(10)`."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(clock_after, "postgresql")
+def _postgresql_after(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+
+
+@compiles(clock_after, "sqlite")
+def _sqlite_after(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
+
+
+class greatest(GenericFunction[int]):
+    """The larger of two integers; SQLite calls it max()."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(greatest, "sqlite")
+def _sqlite_greatest(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"max({compiler.process(element.clauses, **kw)})"
+
+
+class Database:
+    """An engine with two doors: `transaction()` to write, `reading()` for a consistent look."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._reader = engine.execution_options(digest_reading=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def can_skip_locked(self) -> bool:
+        return not self.is_sqlite
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A write transaction: committed at the end, rolled back when the block raises."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads; on SQLite it takes no write lock."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """One round trip. Raises DatabaseError when the database does not answer."""
+        try:
+            async with self.reading() as connection:
+                await connection.execute(sa.text("SELECT 1"))
+        except (OperationalError, OSError) as error:
+            raise unreachable(self.engine.url, error) from error
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def unreachable(url: URL, error: BaseException) -> DatabaseError:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    shown = url.render_as_string(hide_password=True)
+    return DatabaseError(f"cannot open the database {shown}: {reason}; check DIGEST_DATABASE_URL")
+
+
+def parse_url(text: str) -> URL:
+    """A database URL with the driver we use. Raises DatabaseError for any other database."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise DatabaseError(
+            "the database URL cannot be read; write sqlite:///var/digest.db or postgresql://user@host/name"
+        ) from None
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+    backend = url.drivername.split("+")[0]
+    if backend not in drivers:
+        raise DatabaseError(f"'{backend}' is no database digest knows; use sqlite:///… or postgresql://…")
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise DatabaseError("an SQLite database needs a file, for example sqlite:///var/digest.db")
+    return url.set(drivername=drivers[backend])
+
+
+def connect(text: str, *, pool_size: int = 8) -> Database:
+    """A Database for this URL; opens nothing yet but makes sure that an SQLite file is private.
+
+    Raises DatabaseError when the URL is wrong or the folder of the file cannot be written.
+    """
+    url = parse_url(text)
+    if url.get_backend_name() != "sqlite":
+        engine = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        return Database(engine)
+    _make_private(Path(str(url.database)))
+    engine = create_async_engine(url, pool_size=pool_size)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return Database(engine)
+
+
+def _make_private(path: Path) -> None:
+    """SQLite's -wal and -shm files inherit the mode of the file, so it is made 0600 before anything opens it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise DatabaseError(
+            f"cannot write the database file {path}: {error.strerror}; choose a folder that can be written, "
+            "with DIGEST_HOME or DIGEST_DATABASE_URL"
+        ) from None
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN would come too late and be deferred
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a power cut may not un-record an accepted mail; free at grouped commits
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-32768",
+    ):
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get("digest_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def insert(connection: AsyncConnection, model: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT; both dialects spell it alike but keep it in their own class."""
+    return sqlite.insert(model) if connection.dialect.name == "sqlite" else postgresql.insert(model)

@@ -1,0 +1,1 @@
+"""How it leaves: Deliveries in Batches, handed over to a transport, their outcome recorded."""

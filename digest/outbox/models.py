@@ -1,0 +1,97 @@
+"""Batch and Delivery. Columns and constraints only.
+
+A Delivery's states: queued → sending → sent | deferred | doubtful | failed, or instead of sending: rolled, withheld,
+empty. The partial unique index lets at most one Delivery per Subscription be in flight (design: no reader can get two
+overlapping digests, whatever two nodes do).
+"""
+
+import enum
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from digest import database
+
+OPEN = "state IN ('queued', 'sending', 'deferred', 'doubtful')"
+IN_FLIGHT = "state IN ('sending', 'doubtful')"
+
+
+class BatchState(enum.StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class DeliveryState(enum.StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"  # handed over: its content may be on the wire
+    SENT = "sent"
+    DEFERRED = "deferred"  # to be tried again at retry_at
+    DOUBTFUL = "doubtful"  # content sent, no reply recorded
+    FAILED = "failed"
+    ROLLED = "rolled"  # its Articles are in the next digest
+    WITHHELD = "withheld"  # this reader does not want it (any more)
+    EMPTY = "empty"  # nothing new that matches
+
+
+class Batch(database.Base):
+    """Some 500 Deliveries that one worker holds by a lease. `priority` 0 goes before 10."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        sa.UniqueConstraint("edition_id", "ordinal"),
+        sa.Index(
+            None, "priority", "id", postgresql_where=sa.text("state <> 'done'"), sqlite_where=sa.text("state <> 'done'")
+        ),
+    )
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    edition_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    ordinal: orm.Mapped[int | None]
+    priority: orm.Mapped[int] = orm.mapped_column(default=10)
+    state: orm.Mapped[BatchState] = orm.mapped_column(database.states(BatchState), default=BatchState.QUEUED)
+    owner: orm.Mapped[str | None]
+    lease_until: orm.Mapped[datetime | None]
+    tries: orm.Mapped[int] = orm.mapped_column(default=0)
+
+
+class Delivery(database.Base):
+    """One mail to one reader. The range (covered_from, upto] and the Selection are frozen at hand-over."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        sa.UniqueConstraint("edition_id", "subscription_id"),
+        sa.Index(
+            "ix_deliveries_in_flight",
+            "subscription_id",
+            unique=True,
+            postgresql_where=sa.text(IN_FLIGHT),
+            sqlite_where=sa.text(IN_FLIGHT),
+        ),
+        sa.Index("ix_deliveries_batch", "batch_id", postgresql_where=sa.text(OPEN), sqlite_where=sa.text(OPEN)),
+        sa.Index(
+            "ix_deliveries_retry",
+            "retry_at",
+            postgresql_where=sa.text("state IN ('deferred', 'doubtful')"),
+            sqlite_where=sa.text("state IN ('deferred', 'doubtful')"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    kind: orm.Mapped[str] = orm.mapped_column(default="digest")
+    publication_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    edition_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    subscription_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    batch_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    state: orm.Mapped[DeliveryState] = orm.mapped_column(database.states(DeliveryState), default=DeliveryState.QUEUED)
+    covered_from: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    upto: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    selection_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    tries: orm.Mapped[int] = orm.mapped_column(default=0)
+    created_at: orm.Mapped[datetime]
+    first_tried_at: orm.Mapped[datetime | None]
+    retry_at: orm.Mapped[datetime | None]
+    handed_over_at: orm.Mapped[datetime | None]
+    finished_at: orm.Mapped[datetime | None]
+    code: orm.Mapped[int | None]
+    reason: orm.Mapped[str | None]

@@ -1,0 +1,1 @@
+"""Ways out: SMTP, or a folder of .eml files."""

@@ -1,0 +1,36 @@
+"""Web addresses a person wrote: checked once, kept without a trailing slash."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from digest import errors
+
+
+class UrlError(errors.DigestError):
+    """This is not a web address we can use."""
+
+
+def parse(text: str) -> str:
+    """An absolute http(s) URL without query, fragment, password or trailing slash. Raises UrlError."""
+    cleaned = text.strip()
+    try:
+        parts = urlsplit(cleaned)
+        port = parts.port
+    except ValueError:
+        raise UrlError(f"'{text}' is no web address") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not cleaned.isprintable():
+        raise UrlError(f"'{text}' is no web address; write it like https://news.example.org")
+    if parts.username or parts.password or parts.query or parts.fragment or " " in cleaned:
+        raise UrlError(f"'{text}' must have no password, query, fragment or space")
+    return cleaned.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine, where http is good enough."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The doors: pages for readers, health for machines."""

@@ -1,0 +1,1 @@
+"""Pages a reader sees after clicking a link in a mail."""
