@@ -151,11 +151,12 @@ class Spec(Part):
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> "Spec":
-        for what, names in (
-            ("frequency", [offer.frequency for offer in self.frequencies]),
+        named: tuple[tuple[str, list[str]], ...] = (
+            ("frequency", [str(offer.frequency) for offer in self.frequencies]),
             ("topic", [topic.slug for topic in self.topics]),
             ("source", [source.url for source in self.sources]),
-        ):
+        )
+        for what, names in named:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} {', '.join(twice)} stands twice")

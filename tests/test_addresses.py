@@ -1,8 +1,7 @@
 """What is an address, what makes two of them one reader, and what is refused in plain words."""
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from digest import addresses, errors
 

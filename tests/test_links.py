@@ -5,8 +5,7 @@ import string
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from digest import errors, links
 
@@ -70,7 +69,9 @@ def test_reading_never_raises(text):
     assert signer.read_confirm_token(text, NOW, timedelta(days=1)) is None
 
 
-@pytest.mark.parametrize("text", ["", ".", "...", "a" * 10_000, "7.1.9", "7.1.9.", "é.1.9.x", "\x00", "\ud800", "7.1.9.\n"])
+@pytest.mark.parametrize(
+    "text", ["", ".", "...", "a" * 10_000, "7.1.9", "7.1.9.", "é.1.9.x", "\x00", "\ud800", "7.1.9.\n"]
+)
 def test_malformed_tokens_are_unknown(signer, text):
     assert signer.read_mail_token(text) is None
 

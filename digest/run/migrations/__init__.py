@@ -1,0 +1,1 @@
+"""Alembic's tree, the same for SQLite and PostgreSQL, and the one way to run it."""

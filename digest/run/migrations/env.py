@@ -1,0 +1,14 @@
+"""Run by Alembic: uses the connection that `schema.upgrade` hands in."""
+
+from alembic import context
+
+from digest.run import schema
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=schema.metadata(),
+    render_as_batch=True,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

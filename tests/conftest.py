@@ -1,0 +1,106 @@
+"""Fixtures for all tests: both databases with the schema in place, and a fixed instant to start from.
+
+Every test that takes `db` runs twice, on SQLite and on PostgreSQL. Nothing is skipped when PostgreSQL is missing:
+the run fails.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from digest import database
+from digest.run import schema
+from tests.support import postgres
+
+DATABASES = tuple(os.environ.get("DIGEST_TEST_DATABASES", "sqlite,postgres").split(","))
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A Monday morning."""
+    return datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
+
+
+def _migrate(url: str) -> None:
+    async def run() -> None:
+        db = database.connect(url)
+        await schema.upgrade(db)
+        await db.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "digest.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+def _admin(url: str, statement: str) -> None:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def _named(url: str, name: str) -> str:
+    return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    name = f"digest_template_{os.getpid()}"
+    _admin(postgres_server, f"CREATE DATABASE {name}")
+    _migrate(_named(postgres_server, name))
+    return name
+
+
+@pytest.fixture(params=DATABASES)
+def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database with the newest schema."""
+    if request.param == "sqlite":
+        path = tmp_path / "digest.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        path.chmod(0o600)
+        yield f"sqlite:///{path}"
+        return
+    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
+    name = f"digest_{os.getpid()}_{next(_numbers)}"
+    _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(server, name)
+    _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def db(db_url: str, anyio_backend: str) -> AsyncIterator[database.Database]:
+    opened = database.connect(db_url)
+    yield opened
+    await opened.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = [report.nodeid for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    on = {name: sum(f"[{name}" in node or f"-{name}" in node for node in passed) for name in DATABASES}
+    neither = len(passed) - sum(on.values())
+    counts = ", ".join(f"{count} on {name}" for name, count in on.items())
+    terminalreporter.write_line(f"databases: {counts}, {neither} without one")
