@@ -13,6 +13,8 @@ import tzdata
 from digest import errors
 
 zoneinfo.reset_tzpath(to=[])
+# A zone that another library used before us came from the system, and would be handed out again.
+zoneinfo.ZoneInfo.clear_cache()
 
 
 class ZoneError(errors.DigestError):
@@ -28,10 +30,19 @@ def names() -> frozenset[str]:
 def get(name: str) -> zoneinfo.ZoneInfo:
     """The IANA zone of that name. Raises ZoneError with the nearest names."""
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.6)
+        near = _nearest(name)
         hint = f"did you mean {' or '.join(near)}?" if near else "use an IANA name such as Europe/Berlin"
         raise ZoneError(f"'{name}' is no time zone; {hint}")
     return zoneinfo.ZoneInfo(name)
+
+
+def _nearest(name: str) -> list[str]:
+    """At most three known names: those of that city first ("new york"), then similar spelling."""
+    wanted = name.strip().casefold().replace(" ", "_")
+    folded = {known.casefold(): known for known in sorted(names())}
+    same_city = [known for key, known in folded.items() if key.rpartition("/")[2] == wanted]
+    similar = [folded[key] for key in difflib.get_close_matches(wanted, folded, n=3)]
+    return list(dict.fromkeys(same_city + similar))[:3]
 
 
 def version() -> str:
