@@ -1,4 +1,4 @@
-"""Subscriber, Subscription, Suppression, and the trail of what was changed. Columns and constraints only.
+"""Subscriber, Subscription and its Cadence, Suppression, and the trail of changes. Columns and constraints only.
 
 `covered_to` is the one number that keeps a reader from losing or repeating an Article: all at or below it is settled.
 Ids are never used again (AUTOINCREMENT on SQLite), because links in old mails carry them for ever.
@@ -49,6 +49,31 @@ class TopicSet(database.Base):
     publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
     key: orm.Mapped[str]
     topics: orm.Mapped[list[Any]]
+
+
+class Cadence(database.Base):
+    """One choice of frequency, weekday, local time and zone, shared by all who chose the same: due work is found among
+    some hundred rows and never by looking at readers.
+
+    `weekday` is 0 (Monday) to 6, and 0 where the frequency knows none. `instant` has no `next_due_at`; any other
+    frequency has none only until it is first scheduled, counting from `created_at`.
+    """
+
+    __tablename__ = "cadences"
+    __table_args__ = (
+        sa.UniqueConstraint("publication_id", "frequency", "weekday", "send_at", "timezone"),
+        sa.Index(None, "next_due_at"),
+    )
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
+    frequency: orm.Mapped[str]
+    weekday: orm.Mapped[int] = orm.mapped_column(default=0)
+    send_at: orm.Mapped[str]
+    timezone: orm.Mapped[str]
+    created_at: orm.Mapped[datetime]
+    next_due_at: orm.Mapped[datetime | None]
+    planned_at: orm.Mapped[datetime | None]
+    planned_upto: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0)
 
 
 class Subscription(database.Base):

@@ -1,7 +1,6 @@
-"""Cadence, Edition and Selection. Columns and constraints only.
+"""Edition and Selection. Columns and constraints only.
 
-A Cadence is shared by all Subscriptions with the same frequency, weekday, local time and zone, so due work is found
-among some hundred rows and never by looking at readers. One Edition per Cadence and slot, whoever plans it.
+One Edition per Cadence and slot, whoever plans it. The Cadence itself is the readers' choice: audience/models.py.
 """
 
 import enum
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from digest import database, publications
+from digest.audience import models as audience
 
 
 class EditionState(enum.StrEnum):
@@ -21,25 +21,6 @@ class EditionState(enum.StrEnum):
     HELD = "held"  # the flood breaker wants the operator to look
     SKIPPED = "skipped"  # too late to be worth sending: its Articles are in the next one
     CANCELLED = "cancelled"
-
-
-class Cadence(database.Base):
-    """`weekday` is 0 (Monday) to 6, and 0 where the frequency knows none. `instant` has no `next_due_at`."""
-
-    __tablename__ = "cadences"
-    __table_args__ = (
-        sa.UniqueConstraint("publication_id", "frequency", "weekday", "send_at", "timezone"),
-        sa.Index(None, "next_due_at"),
-    )
-    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
-    publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
-    frequency: orm.Mapped[str]
-    weekday: orm.Mapped[int] = orm.mapped_column(default=0)
-    send_at: orm.Mapped[str]
-    timezone: orm.Mapped[str]
-    next_due_at: orm.Mapped[datetime | None]
-    planned_at: orm.Mapped[datetime | None]
-    planned_upto: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0)
 
 
 class Edition(database.Base):
@@ -57,7 +38,7 @@ class Edition(database.Base):
     )
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
     publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
-    cadence_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(Cadence.id))
+    cadence_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(audience.Cadence.id))
     slot: orm.Mapped[str]
     due_at: orm.Mapped[datetime]
     planned_at: orm.Mapped[datetime]

@@ -135,6 +135,7 @@ def upgrade() -> None:
     sa.Column('weekday', sa.Integer(), nullable=False),
     sa.Column('send_at', sa.Text(), nullable=False),
     sa.Column('timezone', sa.Text(), nullable=False),
+    sa.Column('created_at', digest.database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('next_due_at', digest.database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('planned_at', digest.database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('planned_upto', sa.BigInteger(), nullable=False),
