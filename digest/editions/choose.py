@@ -74,9 +74,12 @@ class Nothing:
     """No Article in reach matches: no mail, and the range is settled."""
 
 
+Verdict = Chosen | Waiting | Nothing
+
+
 def choose(
     articles: Iterable[Candidate], reach: Reach, *, limits: Limits, topic_order: Sequence[str], now: datetime
-) -> Chosen | Waiting | Nothing:
+) -> Verdict:
     """What this reader gets now. The order of `articles` does not matter."""
     matching = [article for article in articles if reach.covers(article)]
     if not matching:

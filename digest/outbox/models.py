@@ -88,6 +88,7 @@ class Delivery(database.Base):
     upto: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     selection_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     tries: orm.Mapped[int] = orm.mapped_column(default=0)
+    doubts: orm.Mapped[int] = orm.mapped_column(default=0)
     created_at: orm.Mapped[datetime]
     first_tried_at: orm.Mapped[datetime | None]
     retry_at: orm.Mapped[datetime | None]

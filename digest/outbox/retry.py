@@ -1,0 +1,96 @@
+"""The pass that sends due retries round again, settles old doubt, and closes Editions that are done.
+
+Reads deferred and doubtful Deliveries whose `retry_at` has come; leaves them in new Batches. Retries are rows: nothing
+is kept in memory between two tries.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import database
+from digest.editions import models as editions
+from digest.outbox import fill, models, record
+
+RETRY_PRIORITY = 20
+NOTICE_PRIORITY = 0
+
+
+async def run(db: database.Database, *, batch_size: int, doubt: str, now: datetime) -> int:
+    """Put due retries into Batches; how many Deliveries that were."""
+    if doubt == "hold":
+        await _settle_held_doubt(db, now)
+    moved = 0
+    for edition_id in await _waiting_editions(db, doubt, now):
+        async with db.transaction() as connection:
+            moved += await _regroup(connection, edition_id, batch_size=batch_size, doubt=doubt, now=now)
+    await _finish_editions(db)
+    return moved
+
+
+def _is_due(doubt: str, now: datetime) -> sa.ColumnElement[bool]:
+    """Under `hold` a doubtful Delivery waits for the operator and is never sent again by itself."""
+    delivery = models.Delivery
+    states = [models.DeliveryState.DEFERRED] + ([models.DeliveryState.DOUBTFUL] if doubt == "resend" else [])
+    return sa.and_(delivery.state.in_(states), delivery.retry_at <= now, delivery.batch_id.is_(None))
+
+
+async def _waiting_editions(db: database.Database, doubt: str, now: datetime) -> list[int | None]:
+    """Editions with due retries; None stands for notices."""
+    async with db.reading() as connection:
+        statement = sa.select(models.Delivery.edition_id.distinct()).where(_is_due(doubt, now))
+        return list((await connection.execute(statement)).scalars())
+
+
+async def _regroup(
+    connection: AsyncConnection, edition_id: int | None, *, batch_size: int, doubt: str, now: datetime
+) -> int:
+    """One Batch of due retries of one Edition. A deferred one is queued anew; a doubtful one stays what it is."""
+    delivery, batch = models.Delivery, models.Batch
+    priority = NOTICE_PRIORITY if edition_id is None else RETRY_PRIORITY
+    of_edition = delivery.edition_id.is_(None) if edition_id is None else delivery.edition_id == edition_id
+    due = sa.select(delivery.id).where(_is_due(doubt, now), of_edition).order_by(delivery.id).limit(batch_size)
+    ids = list((await connection.execute(due.with_for_update(skip_locked=True))).scalars())
+    if not ids:
+        return 0
+    new = sa.insert(batch).values(edition_id=edition_id, priority=priority).returning(batch.id)
+    batch_id = (await connection.execute(new)).scalar_one()
+    requeued = sa.case(
+        (delivery.state == models.DeliveryState.DEFERRED, sa.literal(models.DeliveryState.QUEUED, delivery.state.type)),
+        else_=delivery.state,
+    )
+    statement = sa.update(delivery).where(delivery.id.in_(ids)).values(batch_id=batch_id, state=requeued)
+    return (await connection.execute(statement)).rowcount
+
+
+async def _settle_held_doubt(db: database.Database, now: datetime) -> None:
+    """Under `hold`, a doubtful digest counts as sent once the next one is due, so that it blocks no reader for ever."""
+    delivery, edition = models.Delivery, editions.Edition
+    statement = (
+        sa.select(delivery, edition.slot)
+        .join(edition, edition.id == delivery.edition_id)
+        .where(delivery.state == models.DeliveryState.DOUBTFUL, fill.newer_edition(edition.cadence_id, edition.id))
+    )
+    async with db.transaction() as connection:
+        for row in (await connection.execute(statement.with_for_update(of=delivery, skip_locked=True))).all():
+            await record.assume_sent(connection, row, now)
+
+
+async def _finish_editions(db: database.Database) -> None:
+    """Close filled Editions of which no Delivery is open.
+
+    Open ones are either in a Batch that is not done, or wait for a retry without a Batch: both small indexes, so a
+    million finished Deliveries are not looked at.
+    """
+    edition, batch, delivery = editions.Edition, models.Batch, models.Delivery
+    batches = sa.exists().where(batch.edition_id == edition.id, batch.state != models.BatchState.DONE)
+    waits = [models.DeliveryState.DEFERRED, models.DeliveryState.DOUBTFUL]
+    retries = sa.select(delivery.edition_id).where(delivery.state.in_(waits), delivery.edition_id.is_not(None))
+    done = sa.and_(edition.state == editions.EditionState.FILLED, ~batches, edition.id.not_in(retries))
+    async with db.reading() as connection:
+        if not (await connection.execute(sa.select(edition.id).where(done).limit(1))).first():
+            return
+    async with db.transaction() as connection:
+        await connection.execute(sa.update(edition).where(done).values(state=editions.EditionState.FINISHED))
+
