@@ -1,0 +1,191 @@
+"""Chosen Articles as a mail: a superset document is rendered and inlined once, cut into blocks, and joined per variant.
+
+Blocks are kept by Story, Look and templates, so a second Edition inlines only what it adds and thirty zones inline
+nothing anew. Reads templates; touches no database, knows no reader: what is personal stays a Slot.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import jinja2
+import structlog
+
+from digest import templating
+from digest.editions import blocks, inline, outline, typeset
+from digest.editions.blocks import Block, Fill, Segment, Slot
+from digest.editions.look import Look
+from digest.editions.outline import Choice, Facts, Key, Story
+from digest.editions.typeset import Typesetter
+
+__all__ = ["Choice", "Composer", "Facts", "Look", "Prepared", "Segment", "Slot", "Story", "Variant"]
+
+log = structlog.get_logger()
+
+# A Story in all its forms takes about 10 KB: 20 MB at most, and more than a sender's news of a month.
+KEPT_STORIES = 2048
+# A Look is a Publication in a language; each has its frame beside the Stories.
+KEPT_LOOKS = 64
+KEPT_NOTICES = 256
+# Compiled templates, per layout and notice: some 50 ms and 1 MB each.
+KEPT_ENVIRONMENTS = 16
+
+# A block as HTML and as text.
+Pair = tuple[Block, Block]
+Pairs = Mapping[Key, Pair]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A mail but for its Slots. Segments return in other variants as the same objects: encode each once."""
+
+    subject: tuple[Segment, ...]
+    html: tuple[Segment, ...]
+    text: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one Look may tell of some Stories. `inlined` is False if the inliner failed: still a mail, but plainer."""
+
+    typesetter: Typesetter
+    stories: Mapping[int, Story]
+    pairs: Pairs
+    inlined: bool
+
+    def variant(self, choice: Choice, facts: Facts) -> Variant:
+        topics = self.typesetter.look.topics
+        words = self.typesetter.sentences(outline.tell(choice, self.stories, topics), facts)
+        values = blocks.escaped(words)
+        pairs = [self.pairs[key] for key in outline.arrange(choice, topics)]
+        return Variant(
+            subject=(words[Fill.SUBJECT],),
+            html=blocks.join((html for html, _ in pairs), values),
+            text=blocks.join((text for _, text in pairs), values),
+        )
+
+
+class Composer:
+    """One for all Editions of a process; threads may share it."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        """Raises TemplateError or StylesheetError now rather than at the first mail."""
+        self._root = root or templating.data_dir("templates") / "email"
+        self._marks = blocks.Marks()
+        # premailer's caches are not made for two threads at once, and two would inline the same Story twice.
+        self._lock = threading.Lock()
+        self._kept: Shelf[tuple[str, Story | None], Pairs] = Shelf(KEPT_STORIES)
+        self._notices: Shelf[tuple[Hashable, ...], Variant] = Shelf(KEPT_NOTICES)
+        self._typesetters: Shelf[tuple[Hashable, ...], Typesetter] = Shelf(KEPT_LOOKS)
+        self._environments: Shelf[tuple[Hashable, ...], jinja2.Environment] = Shelf(KEPT_ENVIRONMENTS)
+        edition = typeset.digest(self._root)
+        for notice in (None, *typeset.NOTICES):
+            self._templates(typeset.BASE, notice, edition)
+
+    def prepare(self, look: Look, stories: Iterable[Story]) -> Prepared:
+        """All blocks these Stories may need: milliseconds for each new one, next to nothing for those kept."""
+        cleaned = {story.id: outline.clean(story, self._marks.without) for story in stories}
+        with self._lock:
+            typesetter = self._typesetter(look)
+            pairs, inlined = self._find(typesetter, list(cleaned.values()))
+        return Prepared(typesetter, cleaned, pairs, inlined)
+
+    def notice(self, name: str, look: Look, context: Mapping[str, Hashable]) -> Variant:
+        """A mail that is no Edition. Kept by its context, which is why nothing personal may be in there."""
+        with self._lock:
+            typesetter = self._typesetter(look, name)
+            key = (typesetter.key, *sorted(context.items()))
+            return self._notices.get(key) or self._notices.put(key, self._write(typesetter, context))
+
+    def _typesetter(self, look: Look, notice: str | None = None) -> Typesetter:
+        # Looked at each time, so that an edited template shows in the next mail.
+        edition = typeset.digest(self._root)
+        key = (look, notice, edition)
+        found = self._typesetters.get(key)
+        if found is None:
+            templates = self._templates(look.layout, notice, edition)
+            found = self._typesetters.put(key, Typesetter(templates, look, self._marks, edition))
+        return found
+
+    def _templates(self, layout: str, notice: str | None, edition: str) -> jinja2.Environment:
+        key = (layout, notice, edition)
+        return self._environments.get(key) or self._environments.put(
+            key, typeset.environment(self._root, layout, notice)
+        )
+
+    def _find(self, typesetter: Typesetter, stories: list[Story]) -> tuple[Pairs, bool]:
+        """The blocks on the shelf and, in one document, those that are missing there."""
+        kept = {story: self._kept.get((typesetter.key, story)) for story in (None, *stories)}
+        missing = [story for story, pairs in kept.items() if pairs is None]
+        if missing:
+            try:
+                made = self._make(typesetter, [story for story in missing if story], inline.inline)
+            except (inline.InlineError, blocks.CutError) as error:
+                # Plainer mail beats no mail. Nothing of it is kept: the next Edition tries anew.
+                log.error("mail_not_inlined", publication=typesetter.look.name, reason=str(error))
+                return _flat(self._make(typesetter, stories, lambda document: document)), False
+            for story in missing:
+                kept[story] = self._kept.put((typesetter.key, story), made[story])
+        return _flat(kept), True
+
+    def _make(
+        self, typesetter: Typesetter, stories: list[Story], inliner: Callable[[str], str]
+    ) -> dict[Story | None, Pairs]:
+        """The superset of these Stories, cut; under None the frame that belongs to no Story."""
+        pieces = outline.superset(stories, typesetter.look.topics)
+        fills = {fill: self._marks.sentinel(fill) for fill in Fill}
+        html, text = (typesetter.document(f"body.{kind}", pieces, fills, self._marks.mark) for kind in ("html", "txt"))
+        cut = zip(
+            self._marks.cut(self._inlined(html, inliner), len(pieces), is_html=True),
+            self._marks.cut(text, len(pieces), is_html=False),
+            strict=True,
+        )
+        made: dict[Story | None, dict[Key, Pair]] = {story: {} for story in (None, *stories)}
+        for piece, pair in zip(pieces, cut, strict=True):
+            made[piece.story][piece.key] = pair
+        return dict(made)
+
+    def _inlined(self, document: str, inliner: Callable[[str], str]) -> str:
+        inlined = inliner(document)
+        if self._marks.tally(inlined) != self._marks.tally(document):
+            raise blocks.CutError("the inliner lost or moved a mark or a sentinel")
+        return inlined
+
+    def _write(self, typesetter: Typesetter, context: Mapping[str, Hashable]) -> Variant:
+        letter = typesetter.letter(context)
+        html = letter["html"]
+        try:
+            html = self._inlined(html, inline.inline)
+        except (inline.InlineError, blocks.CutError) as error:
+            log.error("mail_not_inlined", publication=typesetter.look.name, reason=str(error))
+        [html_block] = self._marks.cut(html, 1, is_html=True)
+        [text_block] = self._marks.cut(letter["txt"], 1, is_html=False)
+        return Variant((letter["subject"],), blocks.join([html_block], {}), blocks.join([text_block], {}))
+
+
+class Shelf(Generic[K, V]):
+    """The things asked for last, at most so many of them."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._things: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        if key in self._things:
+            self._things.move_to_end(key)
+        return self._things.get(key)
+
+    def put(self, key: K, thing: V) -> V:
+        self._things[key] = thing
+        while len(self._things) > self._room:
+            self._things.popitem(last=False)
+        return thing
+
+
+def _flat(found: Mapping[Story | None, Pairs | None]) -> Pairs:
+    return {key: pair for pairs in found.values() if pairs for key, pair in pairs.items()}

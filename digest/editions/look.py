@@ -1,0 +1,126 @@
+"""What a Publication lends to its mails: name, address, colours, logo, language, topics; and the palette made of them.
+
+The palette is computed, not trusted: a colour that could not be read on its ground is moved until its contrast is
+4.5 (WCAG 2.2, 1.4.3), in light and in dark. Pure.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from digest import publications
+
+CONTRAST = 4.5
+# On a dark ground coloured text glares less and blurs more: it is given more than the rule demands.
+DARK_CONTRAST = 6.5
+BLACK, WHITE = "#000000", "#ffffff"
+# The dark grounds are ours: a Publication chooses one set of colours, and a tinted black is seldom among them.
+DARK_PAGE, DARK_CARD, DARK_TEXT = "#101417", "#1a2025", "#e6ebef"
+
+
+@dataclass(frozen=True)
+class Look:
+    """`topics` are (slug, name) in the Publication's order; `base_url` has no trailing slash."""
+
+    name: str
+    base_url: str
+    tagline: str = ""
+    postal_address: str = ""
+    colours: publications.Colours = field(default_factory=publications.Colours)
+    logo: publications.Logo | None = None
+    locale: str = "en"
+    timezone: str = "UTC"
+    layout: str = "digest"
+    topics: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+def of(spec: publications.Spec, base_url: str) -> Look:
+    """The Look of a Publication; `base_url` is the site's, used where the Publication names none."""
+    return Look(
+        name=spec.name,
+        base_url=spec.base_url or base_url.rstrip("/"),
+        tagline=spec.tagline,
+        postal_address=spec.postal_address,
+        colours=spec.colours,
+        logo=spec.logo,
+        locale=spec.locale,
+        timezone=spec.timezone,
+        layout=spec.layout,
+        topics=tuple((topic.slug, topic.name) for topic in spec.topics),
+    )
+
+
+@dataclass(frozen=True)
+class Shades:
+    """One scheme, light or dark: the page, the card on it, and what stands on both."""
+
+    page: str
+    card: str
+    text: str
+    muted: str
+    accent: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Palette:
+    light: Shades
+    dark: Shades
+
+
+def palette(colours: publications.Colours) -> Palette:
+    page = colours.background
+    # White paper on a light page; on a dark one paper only a shade lighter than the page.
+    card = WHITE if _far_end(page) == BLACK else mix(WHITE, page, 0.06)
+    light = _shades(page, card, colours.text, colours.accent)
+    dark = _shades(DARK_PAGE, DARK_CARD, DARK_TEXT, readable(colours.accent, DARK_CARD, DARK_CONTRAST))
+    return Palette(light, dark)
+
+
+def _shades(page: str, card: str, text: str, accent: str) -> Shades:
+    # All of it stands on the page and on the card: the ground that leaves less contrast decides.
+    ground = min(page, card, key=lambda colour: contrast(colour, _far_end(card)))
+    text = readable(text, ground)
+    muted = readable(mix(text, card, 0.68), ground)
+    return Shades(page, card, text, muted, readable(accent, ground), mix(text, card, 0.14))
+
+
+def readable(colour: str, ground: str, least: float = CONTRAST) -> str:
+    """The colour, moved towards black or white in small steps until it can be read on the ground."""
+    for step in range(21):
+        moved = mix(_far_end(ground), colour, step / 20)
+        if contrast(moved, ground) >= least:
+            return moved
+    return _far_end(ground)
+
+
+def _far_end(ground: str) -> str:
+    return max(BLACK, WHITE, key=lambda end: contrast(end, ground))
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2.2, from 1 to 21."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def mix(one: str, other: str, share: float) -> str:
+    """`share` of the one in the other."""
+    pairs = zip(_rgb(one), _rgb(other), strict=True)
+    return "#" + "".join(f"{round(a * share + b * (1 - share)):02x}" for a, b in pairs)
+
+
+def _luminance(colour: str) -> float:
+    red, green, blue = (_linear(channel / 255) for channel in _rgb(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
