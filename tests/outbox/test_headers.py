@@ -6,8 +6,7 @@ import email.utils
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from digest import addresses
 from digest.outbox import headers, words

@@ -3,8 +3,7 @@
 import quopri
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from digest.outbox import mime
 
