@@ -20,7 +20,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import clock, database
+from digest import clock, database, errors
+from digest.audience import models as audience
 from digest.outbox import handing, handover, models, outcomes, record
 from digest.outbox.transports import transport as transports
 
@@ -85,8 +86,7 @@ async def _claim(sender: Sender, batch_id: int, owner: str) -> Any:
     )
     async with sender.db.transaction() as connection:
         row = (await connection.execute(taken)).one_or_none()
-        if row is not None and row.tries > 1:
-            doubtful = await record.vanished(connection, batch_id, sender.clock())
+        if row is not None and (doubtful := await record.vanished(connection, batch_id, sender.clock())):
             log.warning("batch_taken_over", batch=batch_id, doubtful=doubtful)
         return row
 
@@ -149,10 +149,12 @@ class _Loop:
         async with sender.db.transaction() as connection:
             await record.results(connection, settled, sender.desk.hasher, now)
             is_ours = is_ours and await _extend(connection, self.batch.id, self.owner)
-            if sender.stopping.is_set() and is_ours:
-                await self._give_back(connection)
-                is_ours = False
-            if is_ours:
+            if sender.stopping.is_set():
+                # Only once nothing is on the wire: until then a crash must find a lease that ran out.
+                is_ours = is_ours and bool(self.on_wire)
+                if not self.on_wire:
+                    await self._give_back(connection)
+            elif is_ours:
                 free = sender.transport.connections - len(self.on_wire)
                 round_ = await handing.hand_over(connection, sender.desk, self.batch, free, now)
         self.counts.update(_name(one) for one in settled)
@@ -167,11 +169,10 @@ class _Loop:
         self.settled = [task.result() for task in done]
 
     async def _give_back(self, connection: AsyncConnection) -> None:
-        """On SIGTERM the rest of the Batch is anybody's at once; what is on the wire is still ours to record."""
+        """On SIGTERM the rest of the Batch is anybody's at once."""
         batch = models.Batch
         held = sa.update(batch).where(batch.id == self.batch.id, batch.owner == self.owner)
-        # Not counted as a try that ended in a crash: nothing of it is in doubt.
-        await connection.execute(held.values(state=models.BatchState.QUEUED, owner=None, lease_until=None, tries=0))
+        await connection.execute(held.values(state=models.BatchState.QUEUED, owner=None, lease_until=None))
 
     async def _finish(self) -> bool:
         """Mark the Batch done if nothing of it is left; rows locked by others are left for the next look."""
@@ -189,18 +190,26 @@ class _Loop:
 async def _withhold_erased(connection: AsyncConnection, left: sa.ColumnElement[bool], now: datetime) -> None:
     """Deliveries whose Subscription is gone can never be handed over."""
     delivery = models.Delivery
-    gone = ~sa.exists().where(handing.audience.Subscription.id == delivery.subscription_id)
+    gone = ~sa.exists().where(audience.Subscription.id == delivery.subscription_id)
     values = {"state": models.DeliveryState.WITHHELD, "reason": "erased", "finished_at": now}
     await connection.execute(sa.update(delivery).where(left, gone).values(values))
 
 
 async def _send(sender: Sender, one: handing.Handed) -> record.Settled:
-    letter = sender.desk.writer.letter(one.ready, one.row, sender.clock())
+    try:
+        letter = sender.desk.writer.letter(one.ready, one.row, sender.clock())
+    except errors.DigestError as error:
+        # One row that cannot be written as a mail must not stop the others.
+        return _settled(sender, one, outcomes.GiveUp(str(error), outcomes.Blame.ADDRESS, suppress=False), None)
     reply = await sender.transport.send(letter)
     now = sender.clock()
     attempt = outcomes.Attempt(one.row.tries + 1, now, _give_up_at(one))
     outcome = outcomes.judge(reply, attempt, random=random.random, patience=sender.patience)
     _log_attempt(one, reply, outcome)
+    return _settled(sender, one, outcome, reply.code or None)
+
+
+def _settled(sender: Sender, one: handing.Handed, outcome: outcomes.Outcome, code: int | None) -> record.Settled:
     occasion = one.occasion
     was_doubtful = one.row.state is models.DeliveryState.DOUBTFUL
     return record.Settled(
@@ -210,11 +219,11 @@ async def _send(sender: Sender, one: handing.Handed) -> record.Settled:
         upto=one.row.upto if was_doubtful else one.upto,
         local_date=occasion.local_date if occasion else None,
         is_instant=bool(occasion and occasion.is_instant),
-        handed_over_at=now,
+        handed_over_at=sender.clock(),
         was_doubtful=was_doubtful,
         doubts=one.row.doubts,
         outcome=outcome,
-        code=reply.code or None,
+        code=code,
     )
 
 

@@ -238,7 +238,5 @@ async def _queue(
         .join(batch, sa.and_(batch.edition_id == edition.id, batch.ordinal == dealt.c.ordinal))
         .order_by(dealt.c.id)
     )
-    columns = (
-        "kind publication_id edition_id subscription_id batch_id state tries doubts created_at".split()
-    )
+    columns = ["kind", "publication_id", "edition_id", "subscription_id", "batch_id", "state", "tries", "doubts", "created_at"]
     await connection.execute(sa.insert(delivery).from_select(columns, rows, include_defaults=False))

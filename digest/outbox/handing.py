@@ -118,7 +118,7 @@ async def _candidates(connection: AsyncConnection, batch_id: int, limit: int) ->
         )
         .join(subscription, subscription.id == delivery.subscription_id)
         .join(subscriber, subscriber.id == subscription.subscriber_id)
-        .where(delivery.batch_id == batch_id, delivery.state.in_(_OPEN))
+        .where(delivery.batch_id == batch_id, delivery.state.in_(OPEN))
         .order_by(delivery.id)
         .limit(limit)
         .with_for_update(of=subscription, skip_locked=True)
@@ -126,14 +126,9 @@ async def _candidates(connection: AsyncConnection, batch_id: int, limit: int) ->
     return (await connection.execute(statement)).all()
 
 
-_DELIVERY = (
-    "id kind publication_id edition_id subscription_id state tries doubts covered_from upto selection_id "
-    "first_tried_at created_at"
-).split()
-_READER = (
-    "state generation cadence_id topic_set_id covered_to last_date last_instant_at paused_until locale".split()
-)
-_OPEN = (models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL)
+_DELIVERY = ["id", "kind", "publication_id", "edition_id", "subscription_id", "state", "tries", "doubts", "covered_from", "upto", "selection_id", "first_tried_at", "created_at"]
+_READER = ["state", "generation", "cadence_id", "topic_set_id", "covered_to", "last_date", "last_instant_at", "paused_until", "locale"]
+OPEN = (models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL)
 
 
 async def _readers(connection: AsyncConnection, desk: Desk, rows: Sequence[Any]) -> dict[int, handover.Reader]:
@@ -173,6 +168,7 @@ def _occasion(edition: Any) -> handover.Occasion:
         planned_at=edition.planned_at,
         is_cancelled=edition.state is editions.EditionState.CANCELLED,
         is_overtaken=edition.is_overtaken,
+        next_due_at=edition.next_due_at,
     )
 
 
@@ -182,7 +178,7 @@ async def _order(
     """What this reader is to get: chosen afresh, or what was frozen when a doubtful mail was first sent."""
     shelf = await desk.shelves.get(connection, row.publication_id, above=row.reader_covered_to)
     if edition is None:
-        return writer.Order.notice(shelf, row.kind, row.reader_locale)
+        return writer.Order.notice(shelf, row.kind, row.reader_cadence_id, row.reader_locale)
     if row.state is models.DeliveryState.DOUBTFUL:
         return writer.Order.frozen(shelf, edition, row.selection_id, row.reader_locale)
     topics = await desk.topics.get(connection, row.reader_topic_set_id)
@@ -196,7 +192,10 @@ async def _order(
 
 
 async def _stop(
-    connection: AsyncConnection, stopped: Iterable[tuple[Any, handover.Stop | handover.Wait]], edition: Any, now: datetime
+    connection: AsyncConnection,
+    stopped: Iterable[tuple[Any, handover.Stop | handover.Wait]],
+    edition: Any,
+    now: datetime,
 ) -> None:
     stopped = list(stopped)
     await record.stops(connection, stopped, now)

@@ -52,6 +52,7 @@ class Occasion:
     planned_at: datetime
     is_cancelled: bool
     is_overtaken: bool
+    next_due_at: datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,6 +70,12 @@ def _values(one: Settled, now: datetime) -> tuple[dict[str, Any], bool]:
     return _columns(state.ROLLED if rolls else state.FAILED, reason=outcome.reason, finished_at=now), False
 
 
+def state_of(one: Settled) -> models.DeliveryState:
+    """The state this result leads to."""
+    values, _ = _values(one, one.handed_over_at)
+    return models.DeliveryState(values["state"])
+
+
 def _doubt(one: Settled, reason: str, now: datetime) -> dict[str, Any]:
     pause = DOUBT_PAUSE * 4**one.doubts
     return _columns(

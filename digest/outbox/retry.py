@@ -93,4 +93,3 @@ async def _finish_editions(db: database.Database) -> None:
             return
     async with db.transaction() as connection:
         await connection.execute(sa.update(edition).where(done).values(state=editions.EditionState.FINISHED))
-

@@ -1,0 +1,284 @@
+"""Turns what was chosen into a mail ready to be joined, and a handed-over Delivery into the bytes that leave.
+
+Reads Articles once per variant; leaves interned Selection rows, so a doubtful mail can be sent again as it was.
+Prepares before the hand-over, never between hand-over and the wire.
+"""
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import addresses, database, links, publications, zones
+from digest.articles import models as articles
+from digest.audience import models as audience
+from digest.editions import blocks, choose, compose, contents, look, models as editions
+from digest.outbox import headers, message
+from digest.outbox.transports import transport
+
+# A variant is some 100 KB of prepared bytes; a Batch of 500 readers can hold a few hundred of them.
+KEPT = 512
+CONFIRM_HOURS = 72
+
+Key = tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """A mail to prepare: `chosen` afresh, or a Selection frozen earlier, or (without an Edition) a notice."""
+
+    key: Key
+    shelf: contents.Shelf
+    edition: Any
+    chosen: choose.Chosen | None
+    selection_id: int | None
+    locale: str | None
+    cadence_id: int | None = None
+
+    @staticmethod
+    def key_of(shelf: contents.Shelf, edition: Any, reach: choose.Reach, locale: str | None) -> Key:
+        return ("digest", shelf.publication_id, shelf.revision, edition.id, reach, locale)
+
+    @classmethod
+    def frozen(cls, shelf: contents.Shelf, edition: Any, selection_id: int, locale: str | None) -> "Order":
+        key = ("frozen", shelf.publication_id, edition.id, selection_id, locale)
+        return cls(key, shelf, edition, None, selection_id, locale)
+
+    @classmethod
+    def notice(cls, shelf: contents.Shelf, kind: str, cadence_id: int, locale: str | None) -> "Order":
+        key = (kind, shelf.publication_id, shelf.revision, cadence_id, locale)
+        return cls(key, shelf, None, None, None, locale, cadence_id)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """A variant as prepared bytes, with all that its Deliveries share."""
+
+    selection_id: int | None
+    chosen: choose.Chosen | None
+    spec: publications.Spec
+    base_url: str
+    subject: str
+    message: message.PreparedMessage
+    letterhead: headers.Letterhead
+
+
+@dataclasses.dataclass(frozen=True)
+class Imprint:
+    """What all mails of this installation share. `stamp` tells two installations' Message-IDs apart."""
+
+    base_url: str
+    stamp: str
+    feedback_id: str = ""
+
+
+class Writer:
+    """One per process; remembers the variants it prepared."""
+
+    def __init__(
+        self, db: database.Database, composer: compose.Composer, signer: links.Signer, imprint: Imprint
+    ) -> None:
+        self._db, self._composer, self._signer, self._imprint = db, composer, signer, imprint
+        self._kept: OrderedDict[Key, Ready] = OrderedDict()
+
+    def find(self, key: Key) -> Ready | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def remembered(self, key: Key) -> choose.Chosen | None:
+        """What was chosen for this key, so that choosing runs once for all readers alike."""
+        ready = self._kept.get(key)
+        return ready.chosen if ready else None
+
+    async def prepare(self, orders: Mapping[Key, Order]) -> None:
+        """Compose these mails; their Deliveries can be handed over afterwards."""
+        for key, order in orders.items():
+            self._kept[key] = await (self._digest(order) if order.edition is not None else self._notice(order))
+            while len(self._kept) > max(KEPT, len(orders)):
+                self._kept.popitem(last=False)
+
+    def letter(self, ready: Ready, row: Any, now: datetime) -> transport.Letter:
+        """The wire bytes for one reader. Raises HeaderError or AddressError for a row that cannot be mailed."""
+        address = addresses.parse(row.email)
+        token = self._token(row, now)
+        sender = addresses.parse(ready.spec.sender_address)
+        is_digest = row.kind == "digest"
+        personal = headers.Personal(
+            recipient=address.wire,
+            name=row.name,
+            message_id=headers.message_id(row.id, instance=self._imprint.stamp, domain=sender.domain),
+            at=now,
+            unsubscribe_url=f"{ready.base_url}/unsubscribe/{token}" if is_digest else "",
+        )
+        head = headers.write(ready.letterhead, ready.subject, personal)
+        content = ready.message.render({blocks.Slot.TOKEN: token}, head)
+        return transport.Letter(row.id, sender.wire, address.wire, address.needs_smtputf8, content)
+
+    def _token(self, row: Any, now: datetime) -> str:
+        """A request to confirm carries a link that expires; every other mail one that works for ever."""
+        if row.kind == "confirm":
+            return self._signer.confirm_token(row.subscription_id, row.reader_generation, now)
+        return self._signer.mail_token(row.subscription_id, row.reader_generation, row.id)
+
+    async def variant(self, order: Order) -> tuple[compose.Variant, int | None, choose.Chosen]:
+        """The digest of an Order, its Selection interned. Also what the page of one mail shows."""
+        async with self._db.transaction() as connection:
+            chosen = order.chosen or await load_selection(connection, order.selection_id)
+            selection_id = order.selection_id or await intern(connection, order.shelf.publication_id, chosen)
+            stories = await load_stories(connection, chosen)
+            facts = await _facts(connection, order.edition, order.shelf.spec)
+        made = await asyncio.to_thread(self.compose, order.shelf.spec, order.locale, stories, chosen, facts)
+        return made, selection_id, chosen
+
+    def compose(
+        self,
+        spec: publications.Spec,
+        locale: str | None,
+        stories: list[compose.Story],
+        chosen: choose.Chosen,
+        facts: compose.Facts,
+    ) -> compose.Variant:
+        prepared = self._composer.prepare(self._look(spec, locale), stories)
+        return prepared.variant(_choice(chosen), facts)
+
+    async def _digest(self, order: Order) -> Ready:
+        variant, selection_id, chosen = await self.variant(order)
+        return self._ready(order.shelf.spec, variant, selection_id=selection_id, chosen=chosen, is_list=True)
+
+    async def _notice(self, order: Order) -> Ready:
+        name, spec = order.key[0], order.shelf.spec
+        async with self._db.reading() as connection:
+            statement = sa.select(audience.Cadence).where(audience.Cadence.id == order.cadence_id)
+            cadence = (await connection.execute(statement)).one()
+        context = {"hours": CONFIRM_HOURS, "facts": _cadence_facts(cadence, upto=date.min)}
+        made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.locale), context)
+        return self._ready(spec, made, selection_id=None, chosen=None, is_list=False)
+
+    def _ready(
+        self,
+        spec: publications.Spec,
+        variant: compose.Variant,
+        *,
+        selection_id: int | None,
+        chosen: choose.Chosen | None,
+        is_list: bool,
+    ) -> Ready:
+        return Ready(
+            selection_id,
+            chosen,
+            spec,
+            spec.base_url or self._imprint.base_url,
+            "".join(variant.subject),
+            message.prepare(variant.html, variant.text),
+            self._letterhead(spec, is_list),
+        )
+
+    def _letterhead(self, spec: publications.Spec, is_list: bool) -> headers.Letterhead:
+        sender = addresses.parse(spec.sender_address)
+        return headers.Letterhead(
+            sender_name=spec.sender_name,
+            sender=sender.wire,
+            reply_to=addresses.parse(spec.reply_to).wire if spec.reply_to else "",
+            list_id=f"{spec.slug}.{sender.domain}" if is_list else "",
+            list_name=spec.name if is_list else "",
+            feedback_id=f"digest:{spec.slug}:{self._imprint.feedback_id}" if self._imprint.feedback_id else "",
+        )
+
+    def _look(self, spec: publications.Spec, locale: str | None) -> compose.Look:
+        found = look.of(spec, self._imprint.base_url)
+        return dataclasses.replace(found, locale=locale) if locale else found
+
+
+def _choice(chosen: choose.Chosen) -> compose.Choice:
+    return compose.Choice(
+        full=tuple((pick.article_id, pick.topic) for pick in chosen.full),
+        links=tuple((pick.article_id, pick.topic) for pick in chosen.links),
+        more=len(chosen.more),
+    )
+
+
+async def intern(connection: AsyncConnection, publication_id: int, chosen: choose.Chosen) -> int:
+    """The id of the Selection that tells exactly this, made if nobody has told it before."""
+    picks = {
+        "full": [[pick.article_id, pick.topic] for pick in chosen.full],
+        "links": [[pick.article_id, pick.topic] for pick in chosen.links],
+        "more": list(chosen.more),
+    }
+    fingerprint = hashlib.sha256(json.dumps(picks).encode()).hexdigest()
+    selection = editions.Selection
+    values = {"publication_id": publication_id, "fingerprint": fingerprint, "picks": picks}
+    await connection.execute(database.insert(connection, selection).values(values).on_conflict_do_nothing())
+    found = sa.select(selection.id).where(
+        selection.publication_id == publication_id, selection.fingerprint == fingerprint
+    )
+    return (await connection.execute(found)).scalar_one()
+
+
+async def load_selection(connection: AsyncConnection, selection_id: int | None) -> choose.Chosen:
+    statement = sa.select(editions.Selection.picks).where(editions.Selection.id == selection_id)
+    picks: Any = (await connection.execute(statement)).scalar_one()
+    return choose.Chosen(
+        full=tuple(choose.Pick(article_id, topic) for article_id, topic in picks["full"]),
+        links=tuple(choose.Pick(article_id, topic) for article_id, topic in picks["links"]),
+        more=tuple(picks["more"]),
+    )
+
+
+async def load_stories(connection: AsyncConnection, chosen: choose.Chosen) -> list[compose.Story]:
+    article = articles.Article
+    ids = [pick.article_id for pick in (*chosen.full, *chosen.links)]
+    statement = (
+        sa.select(article, articles.Source.title.label("source"))
+        .join(articles.Source, articles.Source.id == article.source_id)
+        .where(article.id.in_(ids))
+    )
+    return [_story(row) for row in await connection.execute(statement)]
+
+
+def _story(row: Any) -> compose.Story:
+    return compose.Story(
+        id=row.id,
+        version=row.version,
+        title=row.title,
+        url=row.url,
+        standfirst=row.standfirst,
+        image_url=row.image_url,
+        image_alt=row.image_alt,
+        author=row.author,
+        source=row.source,
+        minutes=row.minutes,
+        published_at=row.published_at,
+        related=tuple((title, url) for title, url in row.related),
+    )
+
+
+async def _facts(connection: AsyncConnection, edition: Any, spec: publications.Spec) -> compose.Facts:
+    """What the Edition says of itself; it tells what came since the Cadence's Edition before it."""
+    earlier = editions.Edition
+    before = (
+        sa.select(sa.func.max(earlier.due_at))
+        .where(earlier.cadence_id == edition.cadence_id, earlier.id < edition.id)
+        .where(earlier.state != editions.EditionState.SKIPPED)
+    )
+    since = (await connection.execute(before)).scalar()
+    zone = zones.get(edition.timezone)
+    facts = _cadence_facts(edition, upto=edition.due_at.astimezone(zone).date())
+    return dataclasses.replace(facts, since=since.astimezone(zone).date() if since else None)
+
+
+def _cadence_facts(row: Any, *, upto: date) -> compose.Facts:
+    return compose.Facts(
+        frequency=row.frequency,
+        upto=upto,
+        weekday=row.weekday,
+        send_at=time.fromisoformat(row.send_at),
+        timezone=row.timezone,
+    )
