@@ -1,0 +1,25 @@
+"""Forgetting a person: everything that names them goes, and only a keyed hash of the address stays.
+
+Deletes the Subscriber, their Subscriptions and their trail. Deliveries keep ids that lead nowhere; ids are never
+used again, so links in old mails stay harmless.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest.audience import models, suppression
+
+
+async def erase(connection: AsyncConnection, hasher: suppression.Hasher, address_key: str, *, now: datetime) -> bool:
+    """Forget whoever has this address; false when we knew nobody by it. Either way no import brings it in again."""
+    await suppression.add(connection, hasher, address_key, reason=models.SuppressionReason.ERASED, now=now)
+    subscriber_id = await connection.scalar(sa.select(models.Subscriber.id).where(models.Subscriber.key == address_key))
+    if subscriber_id is None:
+        return False
+    theirs = sa.select(models.Subscription.id).where(models.Subscription.subscriber_id == subscriber_id)
+    await connection.execute(sa.delete(models.Change).where(models.Change.subscription_id.in_(theirs)))
+    await connection.execute(sa.delete(models.Subscription).where(models.Subscription.subscriber_id == subscriber_id))
+    await connection.execute(sa.delete(models.Subscriber).where(models.Subscriber.id == subscriber_id))
+    return True

@@ -1,0 +1,157 @@
+"""Coming: ask for a Subscription, then confirm it.
+
+Leaves a `pending` Subscription with `notice_due` "confirm", which is the order to send the request; confirming makes
+it `active` and sets where its story begins. A stranger who types an address in changes nothing a reader has.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import addresses, database, errors, links
+from digest.audience import models, preferences, standing, start, suppression, trail
+
+State = models.SubscriptionState
+
+
+class SignupError(errors.DigestError):
+    """This address cannot be signed up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody typed in; `choice` is already checked against the Publication."""
+
+    publication_id: int
+    address: addresses.EmailAddress
+    choice: preferences.Choice
+    name: str = ""
+    locale: str | None = None
+
+
+class Confirming(enum.StrEnum):
+    CONFIRMED = "confirmed"
+    ALREADY = "already"
+    STALE = "stale"  # the Subscription is gone, has left, or was asked for anew since
+
+
+async def ask(
+    connection: AsyncConnection, hasher: suppression.Hasher, request: Request, *, door: trail.Door, now: datetime
+) -> int:
+    """The Subscription that now waits to be confirmed, or the one that already runs.
+
+    Raises SignupError when we may not write to this address.
+    """
+    reason = await suppression.covers(connection, hasher, request.address.key)
+    if not suppression.may_ask(reason):
+        raise SignupError(f"we may not write to this address: {reason}")
+    subscriber_id = await _subscriber_id(connection, request, now)
+    values = await _values(connection, request, now)
+    existing = await _find(connection, subscriber_id, request.publication_id)
+    if existing is None:
+        subscription_id = await _add(connection, subscriber_id, request, values | {"created_at": now})
+    else:
+        subscription_id = int(existing.id)
+        if not await _ask_again(connection, existing, values):
+            return subscription_id
+    await trail.record(connection, [trail.Entry(subscription_id, trail.What.ASKED, door, now)])
+    return subscription_id
+
+
+async def _subscriber_id(connection: AsyncConnection, request: Request, now: datetime) -> int:
+    await connection.execute(
+        database.insert(connection, models.Subscriber)
+        .values(email=request.address.spelling, key=request.address.key, name=request.name, created_at=now)
+        .on_conflict_do_nothing()
+    )
+    find = sa.select(models.Subscriber.id).where(models.Subscriber.key == request.address.key)
+    return int((await connection.execute(find)).scalar_one())
+
+
+async def _values(connection: AsyncConnection, request: Request, now: datetime) -> dict[str, Any]:
+    publication_id, choice = request.publication_id, request.choice
+    return {
+        "cadence_id": await preferences.cadence_id(connection, publication_id, choice, now),
+        "topic_set_id": await preferences.topic_set_id(connection, publication_id, choice.topics),
+        "locale": request.locale,
+        "state": State.PENDING,
+        "notice_due": "confirm",
+    }
+
+
+async def _find(connection: AsyncConnection, subscriber_id: int, publication_id: int) -> sa.Row[Any] | None:
+    found = await connection.execute(
+        sa.select(models.Subscription)
+        .where(models.Subscription.subscriber_id == subscriber_id, models.Subscription.publication_id == publication_id)
+        .with_for_update()
+    )
+    return found.one_or_none()
+
+
+async def _add(connection: AsyncConnection, subscriber_id: int, request: Request, values: dict[str, Any]) -> int:
+    key = {"subscriber_id": subscriber_id, "publication_id": request.publication_id}
+    new = database.insert(connection, models.Subscription).values(**key, **values).on_conflict_do_nothing()
+    await connection.execute(new)
+    find = sa.select(models.Subscription.id).filter_by(**key)
+    return int((await connection.execute(find)).scalar_one())
+
+
+async def _ask_again(connection: AsyncConnection, existing: sa.Row[Any], values: dict[str, Any]) -> bool:
+    if existing.state == State.ACTIVE:
+        return False
+    if existing.state == State.UNSUBSCRIBED:
+        # Coming back. Links in mails from before must not end what begins now.
+        values = values | {"generation": existing.generation + 1}
+    if existing.state == State.FAILING:
+        # Still a reader: nothing of theirs changes unless they confirm.
+        values = {"notice_due": "confirm"}
+    await connection.execute(
+        sa.update(models.Subscription).where(models.Subscription.id == existing.id).values(**values)
+    )
+    return True
+
+
+async def confirm(
+    connection: AsyncConnection, hasher: suppression.Hasher, token: links.ConfirmToken, *, now: datetime
+) -> Confirming:
+    """Make the Subscription active. Its story begins anew, but never before where it once ended."""
+    found = await standing.find(connection, token.subscription_id, lock=True)
+    answer = judge(found, token)
+    if answer is not Confirming.CONFIRMED or found is None:
+        return answer
+    await connection.execute(
+        sa.update(models.Subscription)
+        .where(models.Subscription.id == token.subscription_id)
+        .values(await _confirmed(connection, found, now))
+    )
+    await suppression.lift(connection, hasher, found.address_key)
+    entry = trail.Entry(token.subscription_id, trail.What.CONFIRMED, trail.Door.PAGE, now)
+    await trail.record(connection, [entry])
+    return answer
+
+
+def judge(found: standing.Standing | None, token: links.ConfirmToken) -> Confirming:
+    if found is None or found.subscription.generation != token.generation or found.state is State.UNSUBSCRIBED:
+        return Confirming.STALE
+    return Confirming.ALREADY if found.state is State.ACTIVE else Confirming.CONFIRMED
+
+
+async def _confirmed(connection: AsyncConnection, found: standing.Standing, now: datetime) -> dict[str, Any]:
+    row, spec = found.subscription, found.spec
+    values = {
+        "state": State.ACTIVE,
+        "confirmed_at": now,
+        "left_at": None,
+        "paused_until": None,
+        "notice_due": "welcome" if spec.welcome else None,
+    }
+    if found.state is State.FAILING:
+        # Never left, so nothing that waits is lost.
+        return values
+    topics = None if found.choice.topics is None else frozenset(found.choice.topics)
+    first = await start.covered_to(connection, row.publication_id, topics, spec.first_articles)
+    return values | {"covered_to": database.greatest(models.Subscription.covered_to, first)}
