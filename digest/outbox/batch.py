@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import clock, database, errors
 from digest.audience import models as audience
-from digest.outbox import handing, handover, models, outcomes, record
+from digest.outbox import handing, handover, models, outcomes, record, replies
 from digest.outbox.transports import transport as transports
 
 # A worker that died is found out after this many seconds; renewing three times as often survives two lost renewals.
@@ -158,6 +158,8 @@ class _Loop:
                 free = sender.transport.connections - len(self.on_wire)
                 round_ = await handing.hand_over(connection, sender.desk, self.batch, free, now)
         self.counts.update(_name(one) for one in settled)
+        if round_:
+            self.counts.update(round_.stopped)
         self.settled = []
         for one in round_.handed if round_ else ():
             self.on_wire.add(asyncio.create_task(_send(sender, one)))
@@ -241,7 +243,7 @@ def _name(one: record.Settled) -> str:
     return record.state_of(one).value
 
 
-def _log_attempt(one: handing.Handed, reply: outcomes.Reply, outcome: outcomes.Outcome) -> None:
+def _log_attempt(one: handing.Handed, reply: replies.Reply, outcome: outcomes.Outcome) -> None:
     log.info(
         "attempt",
         delivery=one.row.id,

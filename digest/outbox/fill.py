@@ -38,23 +38,33 @@ class Filler:
     slice_size: int = SLICE
 
 
-async def run(db: database.Database, filler: Filler, now: datetime) -> bool:
-    """Fill one slice of each planned Edition; true when there is more to do at once."""
+@dataclasses.dataclass
+class Filled:
+    """Whether there is more to do at once, and how many readers were settled because nothing matched."""
+
+    more: bool = False
+    settled: int = 0
+
+
+async def run(db: database.Database, filler: Filler, now: datetime) -> Filled:
+    """Fill one slice of each planned Edition."""
     is_planned = editions.Edition.state == editions.EditionState.PLANNED
     async with db.reading() as connection:
         statement = sa.select(editions.Edition.id).where(is_planned).order_by(editions.Edition.due_at)
         ids = (await connection.execute(statement)).scalars().all()
-    more = False
+    filled = Filled()
     for id_ in ids:
         async with db.transaction() as connection:
-            more = await _fill_slice(connection, filler, id_, now) or more
-    return more
+            await _fill_slice(connection, filler, id_, filled, now)
+    return filled
 
 
-async def _fill_slice(connection: AsyncConnection, filler: Filler, edition_id: int, now: datetime) -> bool:
+async def _fill_slice(
+    connection: AsyncConnection, filler: Filler, edition_id: int, filled: Filled, now: datetime
+) -> None:
     edition = await _claim(connection, edition_id)
     if edition is None:
-        return False
+        return
     if await is_overtaken(connection, edition):
         overtaken = {
             "state": editions.EditionState.FILLED,
@@ -64,13 +74,13 @@ async def _fill_slice(connection: AsyncConnection, filler: Filler, edition_id: i
         return False
     last, count = await _next_slice(connection, edition, filler.slice_size)
     if count:
-        await _deliver(connection, filler, edition, last, now)
-    is_done = count < filler.slice_size
+        filled.settled += await _deliver(connection, filler, edition, last, now)
     values: dict[str, Any] = {"fill_cursor": last}
-    if is_done:
+    if count < filler.slice_size:
         values["state"] = editions.EditionState.FILLED
+    else:
+        filled.more = True
     await _mark(connection, edition_id, values)
-    return not is_done
 
 
 async def _mark(connection: AsyncConnection, edition_id: int, values: dict[str, Any]) -> None:
@@ -115,8 +125,8 @@ async def _next_slice(connection: AsyncConnection, edition: Any, size: int) -> t
     return last or edition.fill_cursor, count
 
 
-async def _deliver(connection: AsyncConnection, filler: Filler, edition: Any, last: int, now: datetime) -> None:
-    """Sort the slice's readers by what they would get, settle those with nothing, queue the others."""
+async def _deliver(connection: AsyncConnection, filler: Filler, edition: Any, last: int, now: datetime) -> int:
+    """Sort the slice's readers by what they would get: queue those with something, settle and count the others."""
     chosen: list[tuple[Group, int]] = []
     nothing: list[Group] = []
     for group, count in await _groups(connection, edition, last, now):
@@ -125,12 +135,15 @@ async def _deliver(connection: AsyncConnection, filler: Filler, edition: Any, la
             nothing.append(group)
         elif isinstance(verdict, choose.Chosen):
             chosen.append((group, count))
+    settled = 0
     for start in range(0, len(nothing), GROUPS_AT_ONCE):
-        await _settle(connection, edition, _readers(edition, last, now, nothing[start : start + GROUPS_AT_ONCE]))
+        readers = _readers(edition, last, now, nothing[start : start + GROUPS_AT_ONCE])
+        settled += await _settle(connection, edition, readers)
     for start in range(0, len(chosen), GROUPS_AT_ONCE):
         some = chosen[start : start + GROUPS_AT_ONCE]
         readers = _readers(edition, last, now, [group for group, _ in some])
         await _queue(connection, filler, edition, readers, count=sum(count for _, count in some), now=now)
+    return settled
 
 
 async def _groups(connection: AsyncConnection, edition: Any, last: int, now: datetime) -> Sequence[tuple[Group, int]]:
@@ -183,7 +196,7 @@ def _in_groups(groups: Sequence[Group]) -> sa.ColumnElement[bool]:
     return sa.or_(*terms)
 
 
-async def _settle(connection: AsyncConnection, edition: Any, readers: sa.ColumnElement[bool]) -> None:
+async def _settle(connection: AsyncConnection, edition: Any, readers: sa.ColumnElement[bool]) -> int:
     """Nothing matches for these readers: their range is settled in one statement, unless a mail is in flight."""
     subscription, delivery = audience.Subscription, models.Delivery
     in_flight = sa.exists().where(
@@ -197,6 +210,7 @@ async def _settle(connection: AsyncConnection, edition: Any, readers: sa.ColumnE
     edition_row = editions.Edition
     counted = sa.update(edition_row).where(edition_row.id == edition.id)
     await connection.execute(counted.values(settled=edition_row.settled + count))
+    return count
 
 
 async def _queue(
@@ -213,30 +227,25 @@ async def _queue(
     A reader who came in since `count` was taken may find no Batch left: the next Edition brings the same Articles.
     """
     batch, subscription, delivery = models.Batch, audience.Subscription, models.Delivery
-    first: int = (
-        await connection.execute(
-            sa.select(sa.func.coalesce(sa.func.max(batch.ordinal), -1) + 1).where(batch.edition_id == edition.id)
-        )
-    ).scalar_one()
+    highest = sa.select(sa.func.max(batch.ordinal)).where(batch.edition_id == edition.id)
+    last = (await connection.execute(highest)).scalar()
+    first = 0 if last is None else last + 1
     size = filler.batch_size
     new = [{"edition_id": edition.id, "ordinal": first + number} for number in range(-(-count // size))]
     await connection.execute(sa.insert(batch), new)
     row_number = sa.func.row_number().over(order_by=subscription.id)
     dealt = sa.select(subscription.id, ((row_number - 1) // size + first).label("ordinal")).where(readers).subquery()
-    rows = (
-        sa.select(
-            sa.literal("digest"),
-            sa.literal(edition.publication_id),
-            sa.literal(edition.id),
-            dealt.c.id,
-            batch.id,
-            sa.literal(models.DeliveryState.QUEUED, delivery.state.type),
-            sa.literal(0),
-            sa.literal(0),
-            sa.literal(now, database.UtcDateTime()),
-        )
-        .join(batch, sa.and_(batch.edition_id == edition.id, batch.ordinal == dealt.c.ordinal))
-        .order_by(dealt.c.id)
-    )
-    columns = ["kind", "publication_id", "edition_id", "subscription_id", "batch_id", "state", "tries", "doubts", "created_at"]
-    await connection.execute(sa.insert(delivery).from_select(columns, rows, include_defaults=False))
+    row = {
+        "kind": sa.literal("digest"),
+        "publication_id": sa.literal(edition.publication_id),
+        "edition_id": sa.literal(edition.id),
+        "subscription_id": dealt.c.id,
+        "batch_id": batch.id,
+        "state": sa.literal(models.DeliveryState.QUEUED, delivery.state.type),
+        "tries": sa.literal(0),
+        "doubts": sa.literal(0),
+        "created_at": sa.literal(now, database.UtcDateTime()),
+    }
+    in_order = sa.and_(batch.edition_id == edition.id, batch.ordinal == dealt.c.ordinal)
+    rows = sa.select(*row.values()).join(batch, in_order).order_by(dealt.c.id)
+    await connection.execute(sa.insert(delivery).from_select(list(row), rows, include_defaults=False))

@@ -6,6 +6,7 @@ the row says that content may be on the wire.
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -37,8 +38,8 @@ class Round:
 
     handed: list[Handed]
     wanted: dict[writer.Key, writer.Order]
+    stopped: Counter[str]
     looked_at: int = 0
-    stopped: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ async def hand_over(connection: AsyncConnection, desk: Desk, batch: Any, free: i
     rows = await _candidates(connection, batch.id, free * LOOK_AHEAD)
     occasion = _occasion(edition) if edition is not None else None
     readers = await _readers(connection, desk, rows)
-    done = Round([], {}, looked_at=len(rows))
+    done = Round([], {}, Counter(), looked_at=len(rows))
     stopped: list[tuple[Any, handover.Stop | handover.Wait]] = []
     for row in rows:
         if len(done.handed) >= free:
@@ -76,8 +77,12 @@ async def hand_over(connection: AsyncConnection, desk: Desk, batch: Any, free: i
             done.handed.append(Handed(row, ready, occasion, edition.upto if edition is not None else None))
     await _stop(connection, stopped, edition, now)
     await _freeze(connection, done.handed, now)
-    done.stopped = len(stopped)
+    done.stopped.update(_state(verdict) for _, verdict in stopped)
     return done
+
+
+def _state(verdict: handover.Stop | handover.Wait) -> str:
+    return (verdict.state if isinstance(verdict, handover.Stop) else models.DeliveryState.DEFERRED).value
 
 
 async def _edition(connection: AsyncConnection, edition_id: int | None) -> Any:
@@ -126,8 +131,14 @@ async def _candidates(connection: AsyncConnection, batch_id: int, limit: int) ->
     return (await connection.execute(statement)).all()
 
 
-_DELIVERY = ["id", "kind", "publication_id", "edition_id", "subscription_id", "state", "tries", "doubts", "covered_from", "upto", "selection_id", "first_tried_at", "created_at"]
-_READER = ["state", "generation", "cadence_id", "topic_set_id", "covered_to", "last_date", "last_instant_at", "paused_until", "locale"]
+_DELIVERY = (
+    *("id", "kind", "publication_id", "edition_id", "subscription_id", "state", "tries", "doubts"),
+    *("covered_from", "upto", "selection_id", "first_tried_at", "created_at"),
+)
+_READER = (
+    *("state", "generation", "cadence_id", "topic_set_id", "covered_to"),
+    *("last_date", "last_instant_at", "paused_until", "locale"),
+)
 OPEN = (models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL)
 
 

@@ -93,7 +93,7 @@ async def write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> 
     for row in rows:
         groups.setdefault(tuple(sorted(row)), []).append(row)
     for columns, some in groups.items():
-        values = {column: sa.bindparam(f"new_{column}") for column in columns if column != "delivery"}
+        values: dict[str, Any] = {column: sa.bindparam(f"new_{column}") for column in columns if column != "delivery"}
         statement = sa.update(models.Delivery).where(models.Delivery.id == sa.bindparam("delivery")).values(values)
         bound = [{("delivery" if k == "delivery" else f"new_{k}"): v for k, v in row.items()} for row in some]
         await connection.execute(statement, bound)

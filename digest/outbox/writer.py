@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import addresses, database, links, publications, zones
 from digest.articles import models as articles
 from digest.audience import models as audience
-from digest.editions import blocks, choose, compose, contents, look, models as editions
+from digest.editions import blocks, choose, compose, contents, look, models as editions, outline
 from digest.outbox import headers, message
 from digest.outbox.transports import transport
 
@@ -120,7 +120,7 @@ class Writer:
         )
         head = headers.write(ready.letterhead, ready.subject, personal)
         content = ready.message.render({blocks.Slot.TOKEN: token}, head)
-        return transport.Letter(row.id, sender.wire, address.wire, address.needs_smtputf8, content)
+        return transport.Letter(row.id, sender.wire, address.wire, content)
 
     def _token(self, row: Any, now: datetime) -> str:
         """A request to confirm carries a link that expires; every other mail one that works for ever."""
@@ -142,9 +142,9 @@ class Writer:
         self,
         spec: publications.Spec,
         locale: str | None,
-        stories: list[compose.Story],
+        stories: list[outline.Story],
         chosen: choose.Chosen,
-        facts: compose.Facts,
+        facts: outline.Facts,
     ) -> compose.Variant:
         prepared = self._composer.prepare(self._look(spec, locale), stories)
         return prepared.variant(_choice(chosen), facts)
@@ -158,7 +158,9 @@ class Writer:
         async with self._db.reading() as connection:
             statement = sa.select(audience.Cadence).where(audience.Cadence.id == order.cadence_id)
             cadence = (await connection.execute(statement)).one()
-        context = {"hours": CONFIRM_HOURS, "facts": _cadence_facts(cadence, upto=date.min)}
+        zone = zones.get(cadence.timezone)
+        first = cadence.next_due_at.astimezone(zone).date() if cadence.next_due_at else date.max
+        context = {"hours": CONFIRM_HOURS, "facts": _cadence_facts(cadence, upto=first)}
         made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.locale), context)
         return self._ready(spec, made, selection_id=None, chosen=None, is_list=False)
 
@@ -192,13 +194,13 @@ class Writer:
             feedback_id=f"digest:{spec.slug}:{self._imprint.feedback_id}" if self._imprint.feedback_id else "",
         )
 
-    def _look(self, spec: publications.Spec, locale: str | None) -> compose.Look:
+    def _look(self, spec: publications.Spec, locale: str | None) -> look.Look:
         found = look.of(spec, self._imprint.base_url)
         return dataclasses.replace(found, locale=locale) if locale else found
 
 
-def _choice(chosen: choose.Chosen) -> compose.Choice:
-    return compose.Choice(
+def _choice(chosen: choose.Chosen) -> outline.Choice:
+    return outline.Choice(
         full=tuple((pick.article_id, pick.topic) for pick in chosen.full),
         links=tuple((pick.article_id, pick.topic) for pick in chosen.links),
         more=len(chosen.more),
@@ -232,7 +234,7 @@ async def load_selection(connection: AsyncConnection, selection_id: int | None) 
     )
 
 
-async def load_stories(connection: AsyncConnection, chosen: choose.Chosen) -> list[compose.Story]:
+async def load_stories(connection: AsyncConnection, chosen: choose.Chosen) -> list[outline.Story]:
     article = articles.Article
     ids = [pick.article_id for pick in (*chosen.full, *chosen.links)]
     statement = (
@@ -243,8 +245,8 @@ async def load_stories(connection: AsyncConnection, chosen: choose.Chosen) -> li
     return [_story(row) for row in await connection.execute(statement)]
 
 
-def _story(row: Any) -> compose.Story:
-    return compose.Story(
+def _story(row: Any) -> outline.Story:
+    return outline.Story(
         id=row.id,
         version=row.version,
         title=row.title,
@@ -260,7 +262,7 @@ def _story(row: Any) -> compose.Story:
     )
 
 
-async def _facts(connection: AsyncConnection, edition: Any, spec: publications.Spec) -> compose.Facts:
+async def _facts(connection: AsyncConnection, edition: Any, spec: publications.Spec) -> outline.Facts:
     """What the Edition says of itself; it tells what came since the Cadence's Edition before it."""
     earlier = editions.Edition
     before = (
@@ -274,8 +276,8 @@ async def _facts(connection: AsyncConnection, edition: Any, spec: publications.S
     return dataclasses.replace(facts, since=since.astimezone(zone).date() if since else None)
 
 
-def _cadence_facts(row: Any, *, upto: date) -> compose.Facts:
-    return compose.Facts(
+def _cadence_facts(row: Any, *, upto: date) -> outline.Facts:
+    return outline.Facts(
         frequency=row.frequency,
         upto=upto,
         weekday=row.weekday,
