@@ -184,7 +184,7 @@ def _looks_like(document: bytes, text: str) -> str:
     start = text.lstrip()[:1000].lower()
     if "<!doctype html" in start or "<html" in start or "<body" in start:
         return "this is an HTML page, not a feed"
-    if start.startswith("{") or start.startswith("["):
+    if start.startswith(("{", "[")):
         return "this is JSON, but not a JSON Feed (https://jsonfeed.org)"
     if start.startswith("<"):
         name = re.search(r"<([a-z_][\w:.-]{0,60})", start)

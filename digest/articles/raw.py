@@ -1,6 +1,6 @@
 """What a feed says of one item, as it stands there: unresolved, unsanitised, of any length. Data only.
 
-`xmlfeed` and `jsonfeed` fill these, `parse` alone reads them, so that every kind of feed is cleaned by one piece of code.
+`xmlfeed` and `jsonfeed` fill these, `parse` alone reads them: one piece of code cleans every kind of feed.
 """
 
 from dataclasses import dataclass, field

@@ -54,8 +54,9 @@ _TAG = re.compile(r"<[^>]*>")
 _BEACON = re.compile(
     r"^https?://(?:feeds\.feedburner\.com/~r/|pixel\.wp\.com/|stats\.wordpress\.com/b\.gif|[^/]*/pixel\.gif)"
 )
+_BLOCK_TAG = re.compile(rf"<(?:{'|'.join(sorted(_BLOCKS - {'br'}))})\b")
 _TITLE_TAG = re.compile(
-    r"</?(?:%s|font|wbr|nobr|p|div|br|h[1-6]|big|tt|center|em)(?:\s[^<>]*)?/?>" % "|".join(_INLINE), re.IGNORECASE
+    rf"</?(?:{'|'.join(sorted(_INLINE))}|font|wbr|nobr|p|div|br|h[1-6]|big|tt|center)(?:\s[^<>]*)?/?>", re.IGNORECASE
 )
 
 
@@ -76,7 +77,7 @@ def clean(markup: str, *, base: str) -> str:
 
 def paragraphs(safe: str) -> str:
     """The same, in a paragraph if it has no block of its own."""
-    if not safe or re.search(r"<(?:%s)\b" % "|".join(_BLOCKS - {"br"}), safe):
+    if not safe or _BLOCK_TAG.search(safe):
         return safe
     return f"<p>{safe}</p>"
 

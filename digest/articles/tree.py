@@ -113,8 +113,9 @@ def _raw_markup_escaped(text: str) -> str:
     names = "|".join(re.escape(name) for name in _TEXTUAL)
     opening = re.compile(rf"<({names})((?:\s[^<>]*)?)(?<!/)>")
     unclosed: set[str] = set()
-    parts, place = [], 0
-    for match in iter(lambda: opening.search(text, place), None):
+    parts: list[str] = []
+    place = 0
+    while match := opening.search(text, place):
         inside = text[match.end() : _closing(text, match, unclosed)]
         parts += [text[place : match.end()], _outside_cdata(inside, _tags_escaped)]
         place = match.end() + len(inside)
