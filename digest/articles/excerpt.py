@@ -38,12 +38,12 @@ def standfirst(summary: str, body: str) -> str:
 
 
 def _without_additions(text: str) -> str:
+    shorter = text
     for pattern in _APPENDED:
-        shorter = pattern.sub("", text)
-        if shorter != text:
-            # Cut short by the publishing system, so in the middle of a sentence.
-            text = shorter if shorter.endswith((".", "!", "?", "…")) or not shorter else shorter + "…"
-    return text
+        shorter = pattern.sub("", shorter)
+    # The publishing system cut it short, so perhaps in the middle of a sentence.
+    is_open = shorter and shorter != text and not shorter.endswith((".", "!", "?", "…"))
+    return f"{shorter}…" if is_open else shorter
 
 
 def minutes(given: str, text: str) -> int:

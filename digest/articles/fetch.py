@@ -155,7 +155,7 @@ async def _follow(url: str, headers: dict[str, str], *, limits: Limits, resolve:
 
 async def _hop(url: str, headers: dict[str, str], *, limits: Limits, resolve: guard.Resolver) -> Result | _Moved:
     try:
-        ask = _Ask(httpx.URL(weblinks.absolute(url) or ""), headers, limits)
+        ask = _Ask(httpx.URL(weblinks.absolute(url, keep_user=True) or ""), headers, limits)
         if not ask.url.host:
             return Refused("the address is no http or https address")
         found = await guard.addresses(ask.host, resolve=resolve, allow_hosts=limits.allow_hosts)
@@ -200,7 +200,7 @@ async def _asked(client: httpx.AsyncClient, ask: _Ask, *, address: str) -> Resul
 async def _judged(answer: httpx.Response, ask: _Ask) -> Result | _Moved:
     status, wait = answer.status_code, retry_after(answer.headers)
     if status in _REDIRECTS:
-        target = weblinks.absolute(answer.headers.get("Location", ""), str(ask.url))
+        target = weblinks.absolute(answer.headers.get("Location", ""), str(ask.url), keep_user=True)
         return _Moved(target, status in _PERMANENT) if target else Refused("redirects to no web address", status=status)
     if status == 304:
         return Unchanged(retry_after=wait)

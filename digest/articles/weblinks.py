@@ -13,8 +13,11 @@ _TRACKING = re.compile(
 )
 
 
-def absolute(url: str, base: str = "") -> str | None:
-    """The http(s) URL meant, or None: feeds also say javascript:, mailto:, urn: or nothing where a link belongs."""
+def absolute(url: str, base: str = "", *, keep_user: bool = False) -> str | None:
+    """The http(s) URL meant, or None: feeds also say javascript:, mailto:, urn: or nothing where a link belongs.
+
+    User and password go, unless it is for fetching: those of a private feed would reach every reader by its links.
+    """
     # Browsers drop line breaks and tabs inside a URL, and so "java\nscript:" is one.
     written = re.sub(r"[\x00-\x1f\x7f]", "", url.strip())
     if not written:
@@ -27,6 +30,8 @@ def absolute(url: str, base: str = "") -> str | None:
         return None
     if parts.scheme not in _PORTS or not host or " " in parts.netloc or len(joined) > MAX_LENGTH:
         return None
+    if "@" in parts.netloc and not keep_user:
+        joined = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     return quote(joined, safe="%/:?#[]@!$&'()*+,;=~|") if re.search(r"[\s\"<>\\^`{}]", joined) else joined
 
 

@@ -119,7 +119,8 @@ def _markup(fields: Fields, *names: str) -> str:
 
 def _html(node: tree.Node) -> str:
     """Text constructs (RFC 4287 §3.1). RSS never says what it means, and nearly always means HTML."""
-    kind = (node.get("type") or "").lower()
+    # Atom 0.3 said by "mode" what 1.0 says by "type".
+    kind = "html" if node.get("mode") == "escaped" else (node.get("type") or "").lower()
     if len(node):
         return _inner(node)
     text = (node.text or "").strip()
