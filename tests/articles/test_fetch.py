@@ -1,0 +1,364 @@
+"""Fetching from a real server. Only DNS is faked; loopback is reached because the tests allow it."""
+
+import asyncio
+import gzip
+import time
+import tracemalloc
+import zlib
+from datetime import timedelta
+from pathlib import Path
+
+import brotli
+import pytest
+
+from digest.articles import fetch
+from tests.support import feedserver
+from tests.support.feedserver import Reply
+
+FEED = b"<rss version='2.0'><channel><title>T</title></channel></rss>"
+LIMITS = fetch.Limits(
+    user_agent="digest/1 (+https://news.example.org)",
+    max_bytes=100_000,
+    total=timedelta(seconds=5),
+    silence=timedelta(seconds=2),
+    connect=timedelta(seconds=2),
+    allow_hosts=frozenset({"127.0.0.1", "feeds.example.org"}),
+)
+
+
+async def to_loopback(host: str) -> list[str]:
+    return {"inside.example.org": ["10.0.0.8"], "rebound.example.org": ["93.184.216.34", "127.0.0.1"]}.get(
+        host, ["127.0.0.1"]
+    )
+
+
+def get(
+    url: str, *, limits: fetch.Limits = LIMITS, etag: str | None = None, modified: str | None = None
+) -> fetch.Result:
+    return asyncio.run(fetch.get(url, etag=etag, modified=modified, limits=limits, resolve=to_loopback))
+
+
+def answer(reply: Reply, **options: str) -> fetch.Result:
+    with feedserver.serve({"/feed": reply}) as server:
+        return get(server.url("/feed"), **options)  # type: ignore[arg-type]
+
+
+def refusal(result: fetch.Result) -> str:
+    assert isinstance(result, fetch.Refused), result
+    return result.reason
+
+
+def document(result: fetch.Result) -> fetch.Document:
+    assert isinstance(result, fetch.Document), result
+    return result
+
+
+def moved(to: str, status: int = 301) -> Reply:
+    return Reply(status, headers={"Location": to})
+
+
+def test_a_feed_is_read_with_its_validators() -> None:
+    headers = {
+        "Content-Type": "application/rss+xml; charset=utf-8",
+        "ETag": 'W/"7"',
+        "Last-Modified": "Tue, 03 Nov 2026 10:00:00 GMT",
+    }
+    found = document(answer(Reply(body=FEED, headers=headers)))
+    assert found.body == FEED
+    assert found.content_type == "application/rss+xml; charset=utf-8"
+    assert (found.etag, found.modified) == ('W/"7"', "Tue, 03 Nov 2026 10:00:00 GMT")
+    assert found.moved_to is None
+
+
+def test_the_request_says_who_asks_and_what_is_known() -> None:
+    with feedserver.serve({"/feed": Reply(304)}) as server:
+        result = get(server.url("/feed"), etag='"7"', modified="Tue, 03 Nov 2026 10:00:00 GMT")
+        asked = server.requests[0].headers
+    assert result == fetch.Unchanged()
+    assert asked["If-None-Match"] == '"7"'
+    assert asked["If-Modified-Since"] == "Tue, 03 Nov 2026 10:00:00 GMT"
+    assert asked["User-Agent"] == "digest/1 (+https://news.example.org)"
+    assert asked["Accept-Encoding"] == "gzip, deflate, br"
+
+
+def test_validators_that_no_header_can_carry_are_left_out() -> None:
+    with feedserver.serve({"/feed": Reply(body=FEED)}) as server:
+        document(get(server.url("/feed"), etag='"ü"', modified="x\r\nEvil: 1"))
+        asked = server.requests[0].headers
+    assert asked["If-None-Match"] is None
+    assert asked["Evil"] is None
+
+
+def raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [
+        ("gzip", gzip.compress(FEED)),
+        ("x-gzip", gzip.compress(FEED[:9]) + gzip.compress(FEED[9:])),
+        ("gzip", gzip.compress(FEED) + b"padding"),
+        ("deflate", zlib.compress(FEED)),
+        ("deflate", raw_deflate(FEED)),
+        ("br", brotli.compress(FEED)),
+        ("identity", FEED),
+        ("BR", brotli.compress(FEED)),
+    ],
+)
+def test_packed_bodies_are_unpacked(coding: str, packed: bytes) -> None:
+    assert document(answer(Reply(body=packed, headers={"Content-Encoding": coding}))).body == FEED
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed", "reason"),
+    [
+        ("gzip", b"no gzip at all", "damaged"),
+        ("br", b"no brotli at all", "damaged"),
+        ("deflate", b"\xff\xff\xff\xff", "damaged"),
+        ("gzip", gzip.compress(FEED * 50)[:-12], "stopped in the middle"),
+        ("br", brotli.compress(FEED * 50)[:-4], "stopped in the middle"),
+        ("zstd", FEED, "did not ask for"),
+        ("gzip, gzip", FEED, "did not ask for"),
+        ("identity", b"x" * 100_001, "larger than allowed"),
+    ],
+)
+def test_bodies_that_cannot_be_unpacked_are_refused(coding: str, packed: bytes, reason: str) -> None:
+    assert reason in refusal(answer(Reply(body=packed, headers={"Content-Encoding": coding})))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate"])
+def test_a_bomb_is_refused_before_it_unfolds(coding: str) -> None:
+    huge = b"\x00" * 50_000_000
+    pack = {"gzip": gzip.compress, "br": lambda body: brotli.compress(body, quality=1), "deflate": zlib.compress}[
+        coding
+    ]
+    packed = pack(huge)
+    del huge
+    tracemalloc.start()
+    reason = refusal(answer(Reply(body=packed, headers={"Content-Encoding": coding})))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert reason == "the body is larger than allowed"
+    assert peak < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_remembered"),
+    [((301,), True), ((308, 301), True), ((302,), False), ((301, 302), False), ((302, 301), False), ((307,), False)],
+)
+def test_only_redirects_that_are_permanent_all_the_way_are_remembered(
+    statuses: tuple[int, ...], is_remembered: bool
+) -> None:
+    replies = {f"/{hop}": moved(f"/{hop + 1}", status) for hop, status in enumerate(statuses)}
+    with feedserver.serve({**replies, f"/{len(statuses)}": Reply(body=FEED)}) as server:
+        found = document(get(server.url("/0")))
+        last = server.url(f"/{len(statuses)}")
+    assert found.url == last
+    assert found.moved_to == (last if is_remembered else None)
+
+
+def test_a_move_is_remembered_even_if_nothing_changed() -> None:
+    with feedserver.serve({"/old": moved("/new"), "/new": Reply(304)}) as server:
+        assert get(server.url("/old"), etag='"7"') == fetch.Unchanged(moved_to=server.url("/new"))
+
+
+@pytest.mark.parametrize(
+    ("replies", "reason"),
+    [
+        ({"/0": moved("/1"), "/1": moved("/0")}, "in a loop"),
+        ({"/0": moved("/0")}, "in a loop"),
+        ({f"/{hop}": moved(f"/{hop + 1}") for hop in range(9)}, "more than 5 times"),
+        ({"/0": moved("file:///etc/passwd")}, "no web address"),
+        ({"/0": moved("gopher://x.example.org/")}, "no web address"),
+        ({"/0": Reply(301)}, "no web address"),
+        ({"/0": moved("http://10.0.0.8/")}, "not on the public Internet"),
+        ({"/0": moved("http://inside.example.org/")}, "not on the public Internet"),
+        ({"/0": moved("http://[::1]/")}, "not on the public Internet"),
+        ({"/0": moved("http://169.254.169.254/latest/meta-data")}, "not on the public Internet"),
+    ],
+)
+def test_redirects_that_lead_nowhere_good_end_in_a_reason(replies: dict[str, Reply], reason: str) -> None:
+    with feedserver.serve(replies) as server:
+        assert reason in refusal(get(server.url("/0")))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://inside.example.org/",
+        "http://rebound.example.org/",
+        "http://10.1.2.3/",
+        "http://localhost/",
+        "http://[::ffff:127.0.0.1]/",
+    ],
+)
+def test_hosts_inside_are_not_visited(url: str) -> None:
+    assert "not on the public Internet" in refusal(get(url))
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://feeds.example.org/", "file:///etc/passwd", "", "http://", "http://[::1", "http://a b/", "feed"]
+)
+def test_only_http_addresses_are_asked(url: str) -> None:
+    assert "no http or https address" in refusal(get(url))
+
+
+def test_a_name_without_an_address_is_a_reason() -> None:
+    async def nowhere(host: str) -> list[str]:
+        raise OSError("no such name")
+
+    result = asyncio.run(fetch.get("http://gone.example.org/", limits=LIMITS, resolve=nowhere))
+    assert refusal(result) == "the name gone.example.org has no address"
+
+
+def test_the_host_is_named_though_the_address_is_pinned() -> None:
+    with feedserver.serve({"/feed": Reply(body=FEED)}) as server:
+        found = document(get(server.url("/feed?a=1", host="feeds.example.org")))
+        asked = server.requests[0]
+    assert asked.headers["Host"] == f"feeds.example.org:{server.port}"
+    assert asked.path == "/feed?a=1"
+    assert found.url == f"http://feeds.example.org:{server.port}/feed?a=1"
+
+
+def test_a_second_address_is_tried_when_the_first_is_dead() -> None:
+    async def two(host: str) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    with feedserver.serve({"/feed": Reply(body=FEED)}) as server:
+        url = server.url("/feed", host="feeds.example.org")
+        assert document(asyncio.run(fetch.get(url, limits=LIMITS, resolve=two))).body == FEED
+
+
+def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert document(answer(Reply(body=FEED))).body == FEED
+
+
+class TestCertificates:
+    @pytest.fixture(autouse=True)
+    def _fresh_roots(self) -> object:
+        fetch.tls.cache_clear()
+        yield
+        fetch.tls.cache_clear()
+
+    def test_an_unknown_one_is_refused(self) -> None:
+        with feedserver.serve({"/feed": Reply(body=FEED)}, tls=True) as server:
+            reason = refusal(get(server.url("/feed", host="feeds.example.org")))
+        assert reason == "the certificate of feeds.example.org is not valid for it"
+
+    def test_it_must_be_that_of_the_host_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(feedserver.CERTIFICATE))
+        with feedserver.serve({"/feed": Reply(body=FEED)}, tls=True) as server:
+            assert document(get(server.url("/feed", host="feeds.example.org"))).body == FEED
+            assert "certificate of 127.0.0.1" in refusal(get(server.url("/feed")))
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (Reply(410), fetch.Gone()),
+        (Reply(404), fetch.Refused("there is nothing at this address", None, 404)),
+        (Reply(401), fetch.Refused("the feed asks for a password", None, 401)),
+        (Reply(418), fetch.Refused("the server answered with status 418", None, 418)),
+        (Reply(204), fetch.Refused("the server answered with status 204", None, 204)),
+        (
+            Reply(429, headers={"Retry-After": "120"}),
+            fetch.Refused("the server says we ask too often", timedelta(seconds=120), 429),
+        ),
+        (
+            Reply(503, headers={"Retry-After": "99999999999999"}),
+            fetch.Refused("the server answered with status 503", timedelta(days=7), 503),
+        ),
+    ],
+)
+def test_what_a_status_means(reply: Reply, expected: fetch.Result) -> None:
+    assert answer(reply) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"Retry-After": "90"}, timedelta(seconds=90)),
+        ({"Retry-After": "Tue, 03 Nov 2026 11:00:00 GMT", "Date": "Tue, 03 Nov 2026 10:00:00 GMT"}, timedelta(hours=1)),
+        ({"Retry-After": "Tue, 03 Nov 2026 09:00:00 GMT", "Date": "Tue, 03 Nov 2026 10:00:00 GMT"}, timedelta()),
+        ({"Retry-After": "Thu, 03 Nov 2095 09:00:00 GMT"}, timedelta(days=7)),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_both_forms_of_retry_after_are_read(headers: dict[str, str], wait: timedelta | None) -> None:
+    assert fetch.retry_after(fetch.httpx.Headers(headers)) == wait
+
+
+def test_a_server_that_trickles_for_ever_is_left_in_time() -> None:
+    limits = fetch.Limits(total=timedelta(seconds=0.5), allow_hosts=LIMITS.allow_hosts)
+    trickling = Reply(chunks=(b"<rss>",) * 1000, trickle=0.05)
+    with feedserver.serve({"/feed": trickling}) as server:
+        began = time.monotonic()
+        reason = refusal(get(server.url("/feed"), limits=limits))
+    assert reason == "no complete answer within 0.5 seconds"
+    assert time.monotonic() - began < 2
+
+
+def test_a_silent_server_is_left_in_time() -> None:
+    limits = fetch.Limits(silence=timedelta(seconds=0.3), allow_hosts=LIMITS.allow_hosts)
+    with feedserver.serve({"/feed": Reply(chunks=(b"x",), trickle=30)}) as server:
+        assert refusal(get(server.url("/feed"), limits=limits)) == "127.0.0.1 fell silent"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<rss>",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
+    ],
+)
+def test_an_answer_that_is_no_http_is_a_reason(raw: bytes) -> None:
+    assert "broke off, or it does not speak HTTP" in refusal(answer(Reply(raw=raw)))
+
+
+def test_nobody_listening_is_a_reason() -> None:
+    with feedserver.serve({}) as server:
+        url = server.url("/feed")
+    assert refusal(get(url)) == "no connection to 127.0.0.1 could be made"
+
+
+def test_reasons_hide_passwords() -> None:
+    with feedserver.serve({"/feed": moved("http://mia:secret@127.0.0.1:1/feed?token=secret")}) as server:
+        assert "secret" not in refusal(get(server.url("/feed")))
+    with feedserver.serve({}) as server:
+        looping = f"http://mia:secret@127.0.0.1:{server.port}/feed?token=secret"
+        server.replies["/feed"] = moved(looping)
+        assert "secret" not in refusal(get(looping))
+
+
+def test_a_password_in_the_address_is_given_to_its_host_only() -> None:
+    with feedserver.serve({"/feed": moved("/next"), "/last": Reply(body=FEED)}) as server:
+        server.replies["/next"] = moved(server.url("/last", host="feeds.example.org"))
+        document(get(f"http://mia:secret@127.0.0.1:{server.port}/feed"))
+        given = [request.headers["Authorization"] for request in server.requests]
+    assert given == ["Basic bWlhOnNlY3JldA==", "Basic bWlhOnNlY3JldA==", None]
+
+
+class TestFiles:
+    def read(self, path: Path) -> fetch.Document | fetch.Refused:
+        return asyncio.run(fetch.read_file(path, max_bytes=1000))
+
+    def test_a_file_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "feed.xml"
+        path.write_bytes(FEED)
+        assert self.read(path) == fetch.Document(FEED, None, path.as_uri())
+
+    def test_what_is_no_readable_file_is_a_reason(self, tmp_path: Path) -> None:
+        (tmp_path / "large").write_bytes(b"x" * 1001)
+        assert "larger than 1000 bytes" in refusal(self.read(tmp_path / "large"))
+        assert "No such file" in refusal(self.read(tmp_path / "missing"))
+        assert "is not a file" in refusal(self.read(tmp_path))
+        assert "is not a file" in refusal(self.read(Path("/dev/zero")))
