@@ -115,13 +115,13 @@ def _place(before: str) -> Place:
     return Place.URL if URL_ATTRIBUTE.search(tag) else Place.ATTRIBUTE
 
 
-def join(cut: Iterable[Block], values: Mapping[Gap, str]) -> tuple[Segment, ...]:
-    return tuple(values[part] if isinstance(part, Gap) else part for block in cut for part in block)
+def join(cut: Iterable[Block], words: Mapping[Fill, str]) -> tuple[Segment, ...]:
+    """The blocks one after the other, each gap filled with its words, escaped for the place they stand in."""
+    return tuple(_escaped(part, words) if isinstance(part, Gap) else part for block in cut for part in block)
 
 
-def escaped(words: Mapping[Fill, str]) -> dict[Gap, str]:
-    """Each value escaped for each place it may stand in."""
-    return {Gap(name, place): ESCAPES[place](value) for name, value in words.items() for place in Place}
+def _escaped(gap: Gap, words: Mapping[Fill, str]) -> str:
+    return ESCAPES[gap.place](words[gap.fill])
 
 
 # Quotes stay as they are in text, as the inliner leaves them: join and inlining the subset agree byte for byte.

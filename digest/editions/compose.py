@@ -61,12 +61,11 @@ class Prepared:
     def variant(self, choice: Choice, facts: Facts) -> Variant:
         topics = self.typesetter.look.topics
         words = self.typesetter.sentences(outline.tell(choice, self.stories, topics), facts)
-        values = blocks.escaped(words)
         pairs = [self.pairs[key] for key in outline.arrange(choice, topics)]
         return Variant(
             subject=(words[Fill.SUBJECT],),
-            html=blocks.join((html for html, _ in pairs), values),
-            text=blocks.join((text for _, text in pairs), values),
+            html=blocks.join((html for html, _ in pairs), words),
+            text=blocks.join((text for _, text in pairs), words),
         )
 
 

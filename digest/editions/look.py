@@ -5,9 +5,10 @@ The palette is computed, not trusted: a colour that could not be read on its gro
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from digest import publications
+from digest.editions import tidy
 
 CONTRAST = 4.5
 # On a dark ground coloured text glares less and blurs more: it is given more than the rule demands.
@@ -53,6 +54,17 @@ def of(spec: publications.Spec, base_url: str) -> Look:
     )
 
 
+def clean(look: Look) -> Look:
+    """The Look with its texts fit for a mail; the postal address keeps its lines."""
+    return replace(
+        look,
+        name=tidy.line(look.name),
+        tagline=tidy.line(look.tagline),
+        postal_address="\n".join(filter(None, map(tidy.line, look.postal_address.splitlines()))),
+        topics=tuple((slug, tidy.line(name)) for slug, name in look.topics),
+    )
+
+
 @dataclass(frozen=True)
 class Shades:
     """One scheme, light or dark: the page, the card on it, and what stands on both."""
@@ -73,11 +85,16 @@ class Palette:
 
 def palette(colours: publications.Colours) -> Palette:
     page = colours.background
-    # White paper on a light page; on a dark one paper only a shade lighter than the page.
-    card = WHITE if _far_end(page) == BLACK else mix(WHITE, page, 0.06)
+    card = WHITE if _far_end(page) == BLACK else _lifted(page)
     light = _shades(page, card, colours.text, colours.accent)
     dark = _shades(DARK_PAGE, DARK_CARD, DARK_TEXT, readable(colours.accent, DARK_CARD, DARK_CONTRAST))
     return Palette(light, dark)
+
+
+def _lifted(page: str) -> str:
+    """Paper a shade lighter than a dark page, if white can still be read on it."""
+    card = mix(WHITE, page, 0.06)
+    return card if contrast(WHITE, card) >= DARK_CONTRAST else page
 
 
 def _shades(page: str, card: str, text: str, accent: str) -> Shades:

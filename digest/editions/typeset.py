@@ -76,13 +76,13 @@ class Typesetter:
 
     def __init__(self, found: jinja2.Environment, dressed: look.Look, marks: Marks, edition: str) -> None:
         self._environment = found
-        self.look = dressed
+        self.look = look.clean(dressed)
         self.key = f"{dressed.fingerprint}{edition}"
         self._said: dict[outline.Facts, dict[Fill, str]] = {}
         say = wording.of(dressed.locale)
         token = marks.sentinel(Slot.TOKEN)
         self._context: dict[str, Any] = {
-            "look": dressed,
+            "look": self.look,
             "palette": look.palette(dressed.colours),
             "say": say,
             "gettext": say.gettext,

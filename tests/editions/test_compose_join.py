@@ -1,0 +1,61 @@
+"""The golden proof: cutting a superset and joining blocks gives the very bytes that inlining the subset alone gives."""
+
+import dataclasses
+
+from hypothesis import given, settings, strategies as st
+
+from digest import templating
+from digest.editions import blocks, inline, outline, tidy, typeset
+from digest.editions.blocks import Slot
+from digest.editions.compose import Choice, Composer
+from tests.support.stories import CAST, MIAS, TOKEN, WEEKLY, a_story, files
+
+ROOT = templating.data_dir("templates") / "email"
+COMPOSER = Composer()
+TEMPLATES = typeset.environment(ROOT, MIAS.layout)
+SLUGS = st.sampled_from(["heart", "food", "sleep", "left the publication", None])
+ANY_TEXT = st.text(max_size=40) | st.sampled_from(["&amp;", "&#0;", "<!--", "-->", "]]>", "\x85", "\ud800", "\ufffe"])
+
+
+@st.composite
+def choices(draw, ids=tuple(story.id for story in CAST)) -> Choice:
+    chosen = draw(st.lists(st.sampled_from(ids), unique=True, min_size=1, max_size=len(ids)))
+    picks = [(article_id, draw(SLUGS)) for article_id in chosen]
+    at = draw(st.integers(min_value=1, max_value=len(picks)))
+    return Choice(full=tuple(picks[:at]), links=tuple(picks[at:]), more=draw(st.integers(0, 3)))
+
+
+def alone(look, stories, choice) -> dict[str, str]:
+    """The same mail without marks, cuts or joins: the pieces rendered in their final order, inlined as they are."""
+    marks = blocks.Marks()
+    typesetter = typeset.Typesetter(TEMPLATES, look, marks, "")
+    topics = typesetter.look.topics
+    cleaned = {story.id: outline.clean(story, str) for story in stories}
+    pieces = {piece.key: piece for piece in outline.superset(cleaned.values(), topics)}
+    ordered = [pieces[key] for key in outline.arrange(choice, topics)]
+    words = typesetter.sentences(outline.tell(choice, cleaned, topics), WEEKLY)
+    wrapped = {fill: tidy.wrap(text) for fill, text in words.items()}
+    token = marks.sentinel(Slot.TOKEN)
+    return {
+        "subject": words[blocks.Fill.SUBJECT] + "\n",
+        "html": inline.inline(typesetter.document("body.html", ordered, words)).replace(token, TOKEN),
+        "txt": typesetter.document("body.txt", ordered, wrapped).replace(token, TOKEN),
+    }
+
+
+@settings(max_examples=200, deadline=None)
+@given(choices())
+def test_a_join_is_what_inlining_the_subset_alone_gives(choice):
+    assert files(COMPOSER.prepare(MIAS, CAST).variant(choice, WEEKLY)) == alone(MIAS, CAST, choice)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, st.data())
+def test_a_join_holds_whatever_a_feed_says(title, standfirst, author, data):
+    strange = a_story(90, title=title, standfirst=standfirst, author=author, image_url="https://a.b/c", image_alt=title)
+    look = dataclasses.replace(MIAS, topics=(("heart", standfirst or "Heart"),))
+    cast = (strange, a_story(91), a_story(92))
+    choice = data.draw(choices(ids=(90, 91, 92)))
+    prepared = COMPOSER.prepare(look, cast)
+    assert prepared.inlined
+    assert files(prepared.variant(choice, WEEKLY)) == alone(look, cast, choice)
