@@ -232,7 +232,8 @@ def _settled(sender: Sender, one: handing.Handed, outcome: outcomes.Outcome, cod
 def _give_up_at(one: handing.Handed) -> datetime:
     """The next digest brings the same Articles, so there is no point in trying beyond it."""
     if one.occasion is None:
-        return one.row.created_at + handover.STALE_AFTER
+        created_at: datetime = one.row.created_at
+        return created_at + handover.STALE_AFTER
     latest = one.occasion.planned_at + handover.STALE_AFTER
     next_due_at = one.occasion.next_due_at
     return min(latest, next_due_at) if next_due_at else latest

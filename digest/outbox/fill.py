@@ -66,12 +66,9 @@ async def _fill_slice(
     if edition is None:
         return
     if await is_overtaken(connection, edition):
-        overtaken = {
-            "state": editions.EditionState.FILLED,
-            "reason": "a newer Edition was planned before it was filled",
-        }
-        await connection.execute(sa.update(editions.Edition).where(editions.Edition.id == edition_id).values(overtaken))
-        return False
+        reason = "a newer Edition was planned before this one was filled"
+        await _mark(connection, edition_id, {"state": editions.EditionState.FILLED, "reason": reason})
+        return
     last, count = await _next_slice(connection, edition, filler.slice_size)
     if count:
         filled.settled += await _deliver(connection, filler, edition, last, now)

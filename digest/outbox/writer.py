@@ -135,10 +135,10 @@ class Writer:
             selection_id = order.selection_id or await intern(connection, order.shelf.publication_id, chosen)
             stories = await load_stories(connection, chosen)
             facts = await _facts(connection, order.edition, order.shelf.spec)
-        made = await asyncio.to_thread(self.compose, order.shelf.spec, order.locale, stories, chosen, facts)
+        made = await asyncio.to_thread(self.composed, order.shelf.spec, order.locale, stories, chosen, facts)
         return made, selection_id, chosen
 
-    def compose(
+    def composed(
         self,
         spec: publications.Spec,
         locale: str | None,
