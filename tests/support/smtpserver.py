@@ -7,7 +7,6 @@ keyword arguments of `SmtpServer`; read `received`. Everything else is plain aio
 import asyncio
 import dataclasses
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiosmtpd import smtp as aiosmtpd
+
+from tests.support import certificates
 
 # Instead of a reply: end the connection without a word. At "content" the mail was kept before, or not.
 DROP = "drop"
@@ -131,7 +132,7 @@ class SmtpServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _start(self) -> None:
-        context = _server_context(*self._certificate) if self._certificate else None
+        context = certificates.server_context(*self._certificate) if self._certificate else None
         implicit = context if self._implicit_tls else None
         starttls = None if self._implicit_tls else context
         self._server = await self._loop.create_server(
@@ -281,21 +282,3 @@ class _Handler:
         reply = await session.scripted("content", recipient)
         session.accepted += 1
         return reply or f"250 2.0.0 OK {len(self.owner.received)}"
-
-
-def make_certificate(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> tuple[Path, Path]:
-    """A self-signed certificate and its key, for the names of a subjectAltName."""
-    certificate, key = folder / "server.crt", folder / "server.key"
-    extensions = [f"subjectAltName={names}", "keyUsage=critical,digitalSignature,keyCertSign"]
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=smtpserver", "-out", str(certificate), "-keyout", str(key)]
-    for extension in extensions:
-        command += ["-addext", extension]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
-
-
-def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    return context
