@@ -109,7 +109,7 @@ WORDS: Table = (
     (
         Cause.REPUTATION,
         r"block.?list|black.?list|deny.?list|spamhaus|barracuda|\bs31[45]0\b|\b(sc|dy|ou)-00\d|\blisted (at|in|on|by)"
-        r"|\bblocked\b(?! because its content)|\[(bl|cs)\d+\]|reputation|\bbanned\b|connections will not be accepted|\bip=",
+        r"|\bblocked\b(?! because its content)|\[(bl|cs)\d+\]|reputation|\bbanned\b|\bip=",
     ),
     (
         Cause.CONTENT,
