@@ -68,6 +68,7 @@ class Ready:
     subject: str
     message: message.PreparedMessage
     letterhead: headers.Letterhead
+    sender_domain: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,18 +110,17 @@ class Writer:
         """The wire bytes for one reader. Raises HeaderError or AddressError for a row that cannot be mailed."""
         address = addresses.parse(row.email)
         token = self._token(row, now)
-        sender = addresses.parse(ready.spec.sender_address)
         is_digest = row.kind == "digest"
         personal = headers.Personal(
             recipient=address.wire,
             name=row.name,
-            message_id=headers.message_id(row.id, instance=self._imprint.stamp, domain=sender.domain),
+            message_id=headers.message_id(row.id, instance=self._imprint.stamp, domain=ready.sender_domain),
             at=now,
             unsubscribe_url=f"{ready.base_url}/unsubscribe/{token}" if is_digest else "",
         )
         head = headers.write(ready.letterhead, ready.subject, personal)
         content = ready.message.render({blocks.Slot.TOKEN: token}, head)
-        return transport.Letter(row.id, sender.wire, address.wire, content)
+        return transport.Letter(row.id, ready.letterhead.sender, address.wire, content)
 
     def _token(self, row: Any, now: datetime) -> str:
         """A request to confirm carries a link that expires; every other mail one that works for ever."""
@@ -181,6 +181,7 @@ class Writer:
             "".join(variant.subject),
             message.prepare(variant.html, variant.text),
             self._letterhead(spec, is_list),
+            addresses.parse(spec.sender_address).domain,
         )
 
     def _letterhead(self, spec: publications.Spec, is_list: bool) -> headers.Letterhead:

@@ -1,0 +1,68 @@
+"""The fence against copies: a database mails only from the installation it belongs to.
+
+A restored backup or a staging copy has the same database but another name, kept outside of it: DIGEST_INSTANCE, else
+the file `var/instance`. On a mismatch pages are served and nothing is mailed until `digest adopt`.
+"""
+
+import secrets
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import database, errors
+
+INSTANCE, STAMP = "instance", "stamp"
+
+
+class InstanceError(errors.DigestError):
+    """This database belongs to another installation."""
+
+
+def name(home: Path, given: str) -> str:
+    """The name of this installation, made on first use. Raises InstanceError if it cannot be kept."""
+    if given:
+        return given
+    path = home / "var" / "instance"
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(secrets.token_hex(8) + "\n", encoding="ascii")
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise InstanceError(
+            f"cannot keep the name of this installation in {path}: {error.strerror}; set DIGEST_INSTANCE instead"
+        ) from None
+
+
+async def check(db: database.Database, own_name: str) -> None:
+    """Claim a database that has no owner yet. Raises InstanceError when it has another."""
+    async with db.transaction() as connection:
+        owner = await _kept(connection, INSTANCE, own_name)
+    if owner != own_name:
+        raise InstanceError(
+            f"this database belongs to the installation '{owner}', this one is '{own_name}', so nothing is mailed; "
+            "if the other one is gone for good, run: digest adopt"
+        )
+
+
+async def adopt(db: database.Database, own_name: str) -> None:
+    """Make this installation the owner."""
+    async with db.transaction() as connection:
+        await _kept(connection, INSTANCE, own_name)
+        row = sa.update(database.Meta).where(database.Meta.key == INSTANCE)
+        await connection.execute(row.values(value=own_name))
+
+
+async def stamp(db: database.Database) -> str:
+    """What tells this database's Message-IDs from those of any other; made once, kept for good."""
+    async with db.transaction() as connection:
+        return await _kept(connection, STAMP, secrets.token_hex(8))
+
+
+async def _kept(connection: AsyncConnection, key: str, value: str) -> str:
+    """The value kept under this key, which is ours if there was none."""
+    new = database.insert(connection, database.Meta).values(key=key, value=value).on_conflict_do_nothing()
+    await connection.execute(new)
+    found = sa.select(database.Meta.value).where(database.Meta.key == key)
+    return str((await connection.execute(found)).scalar_one())

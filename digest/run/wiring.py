@@ -1,0 +1,123 @@
+"""Settings → the parts in use. The only place that chooses; everything else is handed what it needs."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import digest
+from digest import clock, config, database, links, templating
+from digest.articles import changes, fetch
+from digest.audience import suppression
+from digest.editions import compose, contents, plan
+from digest.outbox import batch, fill, handing, outcomes, writer
+from digest.outbox.transports import connection as smtp_connection, transport, urls as transport_urls
+from digest.run import instance, schema
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """One installation, ready to work."""
+
+    settings: config.Settings
+    home: Path
+    clock: clock.Clock
+    db: database.Database
+    signer: links.Signer
+    hasher: suppression.Hasher
+    writer: writer.Writer
+    desk: handing.Desk
+    filler: fill.Filler
+    policy: plan.Policy
+    fetch_limits: fetch.Limits
+    rules: changes.Rules
+    instance: str
+
+    def sender(self, way_out: transport.Transport) -> batch.Sender:
+        """A Sender over an open transport."""
+        patience = outcomes.Patience(normal=timedelta(minutes=self.settings.outbox.retry_minutes))
+        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event())
+
+
+def transport_of(settings: config.Settings, *, connections: int | None = None) -> transport.Transport:
+    """The way out the settings name. Raises TransportUrlError."""
+    smtp = settings.smtp
+    return transport_urls.from_url(
+        smtp.url,
+        password=smtp.password.get_secret_value() if smtp.password else None,
+        connections=connections or smtp.connections,
+        timeouts=smtp_connection.Timeouts(content=smtp.timeout_seconds),
+    )
+
+
+def fetch_limits(settings: config.Settings) -> fetch.Limits:
+    ingest = settings.ingest
+    contact = f" (+{ingest.contact or settings.base_url})"
+    return fetch.Limits(
+        user_agent=f"digest/{digest.__version__}{contact}",
+        max_bytes=ingest.max_bytes,
+        total=timedelta(seconds=ingest.timeout_seconds),
+        allow_hosts=frozenset(ingest.allow_hosts),
+    )
+
+
+def rules(settings: config.Settings) -> changes.Rules:
+    ingest = settings.ingest
+    return changes.Rules(
+        archive_after=timedelta(days=ingest.archive_after_days), newest=ingest.newest, hold_above=ingest.hold_above
+    )
+
+
+def policy(settings: config.Settings) -> plan.Policy:
+    editions = settings.editions
+    return plan.Policy(
+        max_lateness=timedelta(hours=editions.max_lateness_hours) if editions.max_lateness_hours else None,
+        flood_share=editions.flood_share,
+        flood_late=timedelta(hours=editions.flood_late_hours),
+        flood_readers=editions.flood_readers,
+    )
+
+
+@asynccontextmanager
+async def open_database(settings: config.Settings) -> AsyncIterator[database.Database]:
+    """The database, checked to have the schema we need. Raises DatabaseError or SchemaError."""
+    db = database.connect(settings.database.url)
+    try:
+        await schema.check(db)
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.system) -> AsyncIterator[Parts]:
+    """All parts over an open database. Raises the DigestError of whatever part is set up wrongly."""
+    signer = links.Signer(settings.keys())
+    async with open_database(settings) as db:
+        shelves, topics = contents.Shelves(), contents.Topics()
+        hasher = suppression.Hasher(settings.keys())
+        imprint = writer.Imprint(settings.base_url, await instance.stamp(db), settings.smtp.feedback_id)
+        scribe = writer.Writer(db, compose.Composer(_templates(home)), signer, imprint)
+        yield Parts(
+            settings=settings,
+            home=home,
+            clock=at,
+            db=db,
+            signer=signer,
+            hasher=hasher,
+            writer=scribe,
+            desk=handing.Desk(shelves, topics, hasher, scribe),
+            filler=fill.Filler(shelves, topics, batch_size=settings.outbox.batch_size),
+            policy=policy(settings),
+            fetch_limits=fetch_limits(settings),
+            rules=rules(settings),
+            instance=instance.name(home, settings.instance),
+        )
+
+
+def _templates(home: Path) -> Path:
+    """The installation's own mail templates if it has any, else those shipped."""
+    own = home / "templates" / "email"
+    return own if own.is_dir() else templating.data_dir("templates") / "email"
