@@ -160,12 +160,13 @@ class _Intake:
 
     async def _ids(self, connection: AsyncConnection, choice: preferences.Choice) -> dict[str, Any]:
         publication_id, now = self.order.publication.id, self.order.now
-        if choice not in self._cadences:
-            self._cadences[choice] = await preferences.cadence_id(connection, publication_id, choice, now)
+        timing = replace(choice, topics=None)
+        if timing not in self._cadences:
+            self._cadences[timing] = await preferences.cadence_id(connection, publication_id, timing, now)
         if choice.topics not in self._topic_sets:
             found = await preferences.topic_set_id(connection, publication_id, choice.topics)
             self._topic_sets[choice.topics] = found
-        return {"cadence_id": self._cadences[choice], "topic_set_id": self._topic_sets[choice.topics]}
+        return {"cadence_id": self._cadences[timing], "topic_set_id": self._topic_sets[choice.topics]}
 
     async def _covered_to(self, connection: AsyncConnection, topics: tuple[str, ...] | None) -> int:
         if topics not in self._starts:

@@ -23,6 +23,8 @@ COLUMNS = ("email", "name", "frequency", "timezone", "send_at", "weekday", "topi
 DELIMITERS = ",;\t"
 # A record over more lines than this is a quote that was opened and not closed, and it swallowed its neighbours.
 MAX_RECORD_LINES = 20
+# What "surrogateescape" makes of bytes that are no UTF-8.
+_FOREIGN = re.compile("[\udc80-\udcff]")
 # Spreadsheets run cells that begin so; export puts an apostrophe before them, and import takes it off again.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -111,9 +113,9 @@ def _named(columns: list[str], cells: list[str], *, spans: int) -> dict[str, str
     if len(cells) > len(columns):
         raise RowError(f"has {len(cells)} cells, the header names {len(columns)}")
     cells = [cell.strip() for cell in cells]
-    if any(re.search("[\udc80-\udcff]", cell) for cell in cells):
+    if _FOREIGN.search("".join(cells)):
         raise RowError("is not UTF-8; save the file as CSV UTF-8")
-    if any("\x00" in cell for cell in cells):
+    if "\x00" in "".join(cells):
         raise RowError("holds a NUL character")
     return {name: _unguarded(cell) for name, cell in zip(columns, cells, strict=False) if cell}
 
@@ -171,7 +173,7 @@ def _send_at(text: str) -> str:
 
 
 def _topics(text: str) -> tuple[str, ...]:
-    return tuple(slug.strip().lower() for slug in text.split(";") if slug.strip())
+    return tuple(sorted({slug.strip().lower() for slug in text.split(";") if slug.strip()}))
 
 
 def _name(text: str) -> str:
@@ -181,7 +183,7 @@ def _name(text: str) -> str:
 @functools.lru_cache(maxsize=500)
 def _locale(text: str) -> str:
     try:
-        return str(babel.Locale.parse(text.replace("_", "-"), sep="-"))
+        return str(babel.Locale.parse(text.replace("_", "-"), sep="-")).replace("_", "-")
     except (ValueError, babel.UnknownLocaleError):
         raise RowError(f"'{text}' is no locale; write it like en or de-AT") from None
 
