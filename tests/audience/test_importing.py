@@ -1,0 +1,204 @@
+import io
+
+import pytest
+import sqlalchemy as sa
+
+from digest.audience import erase, exporting, importing, models, rows, suppression, trail, unsubscribe
+from digest.links import MailToken
+from tests.support import cast
+
+pytestmark = pytest.mark.anyio
+State = models.SubscriptionState
+
+
+async def bring(db, publication, text, *, now, **order):
+    source = rows.read(io.StringIO(text, newline=""))
+    return await importing.run(db, source, importing.Order(publication, cast.HASHER, now, **order))
+
+
+async def readers(db):
+    query = (
+        sa.select(models.Subscription, models.Subscriber.email, models.Subscriber.name, models.TopicSet.topics)
+        .add_columns(models.Cadence.frequency, models.Cadence.weekday, models.Cadence.send_at, models.Cadence.timezone)
+        .join(models.Subscriber, models.Subscriber.id == models.Subscription.subscriber_id)
+        .join(models.Cadence, models.Cadence.id == models.Subscription.cadence_id)
+        .outerjoin(models.TopicSet, models.TopicSet.id == models.Subscription.topic_set_id)
+    )
+    async with db.reading() as connection:
+        return {row.email: row for row in await connection.execute(query)}
+
+
+async def leave(db, email, *, now):
+    row = (await readers(db))[email]
+    async with db.transaction() as connection:
+        await unsubscribe.leave(connection, MailToken(row.id, 1, 1), door=trail.Door.PAGE, now=now)
+
+
+async def test_confirmed_readers_get_the_newest_few_articles_of_their_topics(db, now):
+    publication = await cast.a_publication(db)
+    await cast.some_articles(db, publication.id, ("heart",), ("heart",), ("lungs",), ("lungs",), ("lungs",))
+    text = (
+        "email,name,frequency,timezone,send_at,weekday,topics\n"
+        "anna@example.org,Anna,weekly,Asia/Tokyo,21:00,wednesday,heart\n"
+        "ben@example.org,,,,,,\n"
+    )
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.imported, report.refused) == (2, [])
+    anna, ben = (await readers(db)).values()
+    assert (anna.state, anna.covered_to, anna.confirmed_at, anna.notice_due) == (State.ACTIVE, 0, now, None)
+    assert (anna.name, anna.frequency, anna.weekday, anna.send_at, anna.timezone) == (
+        "Anna", "weekly", 2, "21:00", "Asia/Tokyo",
+    )  # fmt: skip
+    assert anna.topics == ["heart"]
+    assert (ben.covered_to, ben.frequency, ben.send_at, ben.timezone, ben.topics) == (
+        3, "daily", "07:00", "Europe/Berlin", None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("ask", "notice"), [(False, None), (True, "confirm")])
+async def test_without_consent_they_stay_pending_and_are_asked_only_if_wished(db, now, ask, notice):
+    publication = await cast.a_publication(db)
+    await bring(db, publication, "email\nanna@example.org\n", now=now, ask=ask)
+    (anna,) = (await readers(db)).values()
+    assert (anna.state, anna.confirmed_at, anna.notice_due) == (State.PENDING, None, notice)
+
+
+async def test_a_second_import_updates_what_it_says_and_keeps_the_rest(db, now):
+    publication = await cast.a_publication(db)
+    await bring(db, publication, "email,frequency,topics\nanna@example.org,weekly,heart\n", now=now, confirmed=True)
+    await cast.some_articles(db, publication.id, *[("heart",)] * 5)
+    report = await bring(db, publication, "email,name\nAnna@example.org,Anna\n", now=now)
+    assert (report.imported, report.updated, report.unchanged) == (0, 1, 0)
+    report = await bring(db, publication, "email,frequency,send_at\nAnna@example.org,daily,05:00\n", now=now)
+    assert report.updated == 1
+    (anna,) = (await readers(db)).values()
+    assert (anna.email, anna.name, anna.frequency, anna.send_at) == ("Anna@example.org", "Anna", "daily", "05:00")
+    assert (anna.topics, anna.state, anna.covered_to) == (["heart"], State.ACTIVE, 0)
+
+
+async def test_the_same_import_again_changes_nothing(db, now):
+    publication = await cast.a_publication(db)
+    text = "email,frequency,topics\n" + "".join(f"r{n}@example.org,weekly,heart\n" for n in range(5))
+    await bring(db, publication, text, now=now, confirmed=True)
+    before = await cast.everything(db)
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.imported, report.updated, report.unchanged, report.refused) == (0, 0, 5, [])
+    assert await cast.everything(db) == before
+
+
+async def test_consent_on_record_makes_a_pending_reader_active(db, now):
+    publication = await cast.a_publication(db)
+    await bring(db, publication, "email\nanna@example.org\n", now=now, ask=True)
+    await cast.some_articles(db, publication.id, *[("heart",)] * 5)
+    report = await bring(db, publication, "email\nanna@example.org\n", now=now, confirmed=True)
+    assert report.updated == 1
+    (anna,) = (await readers(db)).values()
+    assert (anna.state, anna.covered_to, anna.notice_due) == (State.ACTIVE, 3, None)
+    assert (await bring(db, publication, "email\nanna@example.org\n", now=now)).unchanged == 1
+
+
+async def test_nobody_is_revived(db, now):
+    publication = await cast.a_publication(db)
+    names = ("left", "waiting", "erased", "refused", "fine")
+    text = "email\n" + "".join(f"{name}@example.org\n" for name in names)
+    await bring(db, publication, text, now=now, confirmed=True)
+    await leave(db, "left@example.org", now=now)
+    await leave(db, "waiting@example.org", now=now)
+    async with db.transaction() as connection:
+        # A stranger asked for one who had left; nobody has confirmed that.
+        asked = sa.update(models.Subscription).where(models.Subscription.left_at.is_not(None))
+        await connection.execute(asked.where(models.Subscription.id == 2).values(state=State.PENDING))
+        await erase.erase(connection, cast.HASHER, "erased@example.org", now=now)
+        reason = models.SuppressionReason.REFUSED
+        await suppression.add(connection, cast.HASHER, "refused@example.org", reason=reason, now=now)
+    before = await cast.everything(db)
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.imported, report.updated, report.unchanged) == (0, 0, 1)
+    assert report.refused == [
+        (2, "unsubscribed on 2026-11-02: not revived"),
+        (3, "unsubscribed on 2026-11-02: not revived"),
+        (4, "is suppressed (erased): not revived"),
+        (5, "is suppressed (refused): not revived"),
+    ]
+    assert await cast.everything(db) == before
+
+
+async def test_bad_rows_are_reported_and_good_ones_imported(db, now):
+    publication = await cast.a_publication(db)
+    text = (
+        "email,frequency,topics\n"
+        "good@example.org,,\n"
+        "bad,,\n"
+        "b@example.org,fortnightly,\n"
+        "c@example.org,,feet\n"
+        "also-good@example.org,instant,lungs\n"
+    )
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert report.imported == 2
+    assert [line for line, _ in report.refused] == [3, 4, 5]
+    assert "not on offer; Mia’s Feed offers daily, instant, weekly, monthly" in report.refused[1][1]
+    assert "no topic 'feet'" in report.refused[2][1]
+
+
+async def test_an_address_that_stands_twice_is_one_reader_and_the_later_line_counts(db, now, monkeypatch):
+    publication = await cast.a_publication(db)
+    text = "email,name,frequency\nanna@example.org,Anna,weekly\nben@example.org,,\nANNA@example.org,,monthly\n"
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.imported, report.updated) == (2, 1)
+    anna = (await readers(db))["ANNA@example.org"]
+    assert (anna.name, anna.frequency) == ("Anna", "monthly")
+    monkeypatch.setattr(importing, "SLICE", 1)
+    await bring(db, publication, text, now=now)
+    assert (await readers(db)).keys() == {"ANNA@example.org", "ben@example.org"}
+
+
+async def test_one_address_reads_two_publications(db, now):
+    for slug in ("mias-feed", "night-desk"):
+        publication = await cast.a_publication(db, slug=slug)
+        assert (await bring(db, publication, "email\nanna@example.org\n", now=now)).imported == 1
+    async with db.reading() as connection:
+        assert await connection.scalar(sa.select(sa.func.count()).select_from(models.Subscriber)) == 1
+        assert await connection.scalar(sa.select(sa.func.count()).select_from(models.Subscription)) == 2
+
+
+async def test_every_reader_brought_in_leaves_a_trail(db, now):
+    publication = await cast.a_publication(db)
+    await bring(db, publication, "email\nanna@example.org\n", now=now)
+    await bring(db, publication, "email,frequency\nanna@example.org,weekly\n", now=now)
+    async with db.reading() as connection:
+        found = (await connection.execute(sa.select(models.Change).order_by(models.Change.id))).all()
+    assert [(row.what, row.door, sorted(row.before)) for row in found] == [
+        ("imported", "import", []),
+        ("imported", "import", ["cadence_id"]),
+    ]
+
+
+async def test_an_export_can_be_imported_elsewhere(db, now):
+    publication = await cast.a_publication(db)
+    text = (
+        "email,name,frequency,timezone,send_at,weekday,topics,locale\n"
+        "anna@example.org,=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de\n"
+        "ben@example.org,,instant,,,,,\n"
+        "cleo@example.org,,,,,,,\n"
+    )
+    await bring(db, publication, text, now=now, confirmed=True)
+    await leave(db, "cleo@example.org", now=now)
+    exported = "".join([part async for part in exporting.lines(db, publication.id)])
+    assert exported == (
+        "email,name,frequency,timezone,send_at,weekday,topics,locale,state\n"
+        "anna@example.org,'=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,active\n"
+        "ben@example.org,,instant,,,,,,active\n"
+        "cleo@example.org,,daily,Europe/Berlin,07:00,,,,unsubscribed\n"
+    )
+    report = await bring(db, publication, exported, now=now, confirmed=True)
+    assert (report.unchanged, [line for line, _ in report.refused]) == (2, [4])
+
+
+async def test_long_lists_are_taken_in_and_given_out_in_slices(db, now, monkeypatch):
+    monkeypatch.setattr(importing, "SLICE", 4)
+    monkeypatch.setattr(exporting, "PAGE", 3)
+    publication = await cast.a_publication(db)
+    text = "email\n" + "".join(f"r{number}@example.org\n" for number in range(9))
+    assert (await bring(db, publication, text, now=now, confirmed=True)).imported == 9
+    exported = "".join([part async for part in exporting.lines(db, publication.id)])
+    assert [line.split(",")[0] for line in exported.splitlines()[1:]] == [f"r{n}@example.org" for n in range(9)]

@@ -1,0 +1,146 @@
+import csv
+import io
+
+import pytest
+from hypothesis import given, strategies as st
+
+from digest.audience import preferences, rows
+
+HEADER = "email,name,frequency,timezone,send_at,weekday,topics,locale\n"
+
+
+def read(text):
+    return list(rows.read(io.StringIO(text, newline="")))
+
+
+def only(text):
+    (row,) = read(text)
+    return row
+
+
+def test_a_full_line_says_everything():
+    row = only(HEADER + "Anna@Example.org, Anna  B ,weekly,Asia/Tokyo,7:30,Friday,sleep;heart;,de_at\n")
+    assert (row.line, row.address.spelling, row.name, row.locale) == (2, "Anna@Example.org", "Anna B", "de-AT")
+    assert row.wish == preferences.Wish("weekly", 4, "07:30", "Asia/Tokyo", ("heart", "sleep"))
+
+
+def test_an_address_is_enough_and_empty_cells_say_nothing():
+    for text in ("email\nanna@example.org\n", HEADER + "anna@example.org,,,,,,,\n", HEADER + "anna@example.org\n"):
+        row = only(text)
+        assert (row.name, row.locale, row.wish, row.is_pending) == (None, None, preferences.Wish(), False)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_delimiter_is_seen_in_the_header(delimiter):
+    row = only(f"Name{delimiter}Email\nAnna{delimiter}a@b.org\n")
+    assert (row.name, row.address.spelling) == ("Anna", "a@b.org")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("nonsense,,,,,,,", "not a usable e-mail address"),
+        (",Anna,,,,,,", "not a usable e-mail address"),
+        ("a@b.org,,hourly,,,,,", "'hourly' is no frequency; use one of instant, daily"),
+        ("a@b.org,,,Europe/Berlim,,,,", "did you mean Europe/Berlin"),
+        ("a@b.org,,,,25:00,,,", "'25:00' is no time of day; write it like 07:30"),
+        ("a@b.org,,,,7.30,,,", "write it like 07:30"),
+        ("a@b.org,,,,,fri,,", "'fri' is no weekday; use monday"),
+        ("a@b.org,,,,,,,klingon", "'klingon' is no locale"),
+        ("a@b.org,,,,,,,,extra", "has 9 cells, the header names 8"),
+        ("a@b.org,A\x00,,,,,,", "holds a NUL character"),
+        ("a@b.org,M\udce4rz,,,,,,", "is not UTF-8; save the file as CSV UTF-8"),
+    ],
+)
+def test_a_bad_line_tells_its_number_and_reason_and_stops_nothing(line, says):
+    first, bad, last = read(HEADER + f"one@b.org\n{line}\ntwo@b.org\n")
+    assert (first.address.spelling, last.address.spelling) == ("one@b.org", "two@b.org")
+    assert (bad.line, last.line) == (3, 4)
+    assert says in bad.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "the file is empty"),
+        ("\n\n", "the file is empty"),
+        ("anna@example.org\nben@example.org\n", "the first line must name the columns, one of them email"),
+        ("email,vorname,e\udce4\n", "unknown column 'vorname', 'e\\udce4'; known are: email, name, frequency"),
+        ("email,name,Email\n", "column email stands twice"),
+    ],
+)
+def test_a_wrong_header_stops_everything_at_once(text, says):
+    with pytest.raises(rows.ImportFileError) as raised:
+        read(text)
+    assert says in str(raised.value)
+
+
+def test_blank_lines_and_quoted_line_breaks_keep_the_count():
+    found = read('email,name\n\na@b.org,"Anna\nB"\n,\nc@d.org,Ben\n')
+    assert [(row.line, row.name) for row in found] == [(3, "Anna B"), (6, "Ben")]
+
+
+def test_a_quote_that_never_closes_is_reported_where_it_opens():
+    lines = "".join(f"r{number}@b.org,x\n" for number in range(50))
+    good, bad = read(f'email,name\na@b.org,A\nb@b.org,"B\n{lines}')
+    assert (good.line, bad.line) == (2, 3)
+    assert 'a quote (") is not closed' in bad.reason
+
+
+def test_a_gigantic_cell_is_refused():
+    huge = "x" * 200_000
+    bad, good = read(f"email,name\na@b.org,{huge}\nc@d.org,C\n")
+    assert (bad.line, good.line) == (2, 3)
+
+
+def test_a_cell_that_was_guarded_against_spreadsheets_is_read_back():
+    assert only("email,name\n'+a@b.org,'=1+1\n").address.spelling == "+a@b.org"
+
+
+def test_the_state_of_an_export_is_heeded():
+    active, pending, left = read("email,state\na@b.org,active\nb@b.org,pending\nc@b.org,unsubscribed\n")
+    assert (active.is_pending, pending.is_pending) == (False, True)
+    assert left == rows.BadRow(4, "is 'unsubscribed' in the file: not imported")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_as_spreadsheets_write_them_are_read(tmp_path, encoding):
+    path = tmp_path / "readers.csv"
+    path.write_bytes("email;name\r\na@b.org;Zoë\r\n".encode(encoding))
+    with rows.open_file(path) as file:
+        assert [row.name for row in rows.read(file)] == ["Zoë"]
+
+
+def test_a_latin_1_line_is_refused_and_its_neighbours_are_not(tmp_path):
+    path = tmp_path / "readers.csv"
+    path.write_bytes("email,name\na@b.org,Zoë\nc@d.org,Ben\n".encode("latin-1"))
+    with rows.open_file(path) as file:
+        bad, good = rows.read(file)
+    assert bad == rows.BadRow(2, "is not UTF-8; save the file as CSV UTF-8")
+    assert good.name == "Ben"
+
+
+def test_a_file_that_is_not_there_is_a_plain_mistake(tmp_path):
+    with pytest.raises(rows.ImportFileError, match=r"cannot read .*: No such file"):
+        rows.open_file(tmp_path / "none.csv")
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(st.lists(st.lists(CELLS, max_size=10), max_size=8), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_NONE]))
+def test_whatever_stands_there_every_line_becomes_a_row_or_a_reason(records, quoting):
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=quoting, escapechar="\\").writerows(records)
+    for row in read(HEADER + text.getvalue()):
+        assert isinstance(row, rows.Row | rows.BadRow)
+
+
+@given(CELLS.map(lambda text: " ".join(text.split())).filter(lambda text: "\x00" not in text))
+def test_a_guarded_cell_is_no_formula_and_comes_back(name):
+    cell = rows.guarded(name)
+    assert not cell.startswith(rows.FORMULA)
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(["a@b.org", cell])
+    (row,) = rows.read(iter(["email,name\n", *io.StringIO(text.getvalue(), newline="")]))
+    assert (row.name or "") == name
