@@ -44,7 +44,8 @@ def run() -> dict[str, float | int | bool]:
 
 
 def _count_inlining() -> list[int]:
-    calls, original = [], inline.inline
+    calls: list[int] = []
+    original = inline.inline
 
     def counted(document: str) -> str:
         calls.append(len(document))
@@ -63,7 +64,8 @@ def _milliseconds(work: Callable[..., object], *arguments: object) -> float:
 
 def _choices() -> list[Choice]:
     """A thousand different topic sets, each choosing what it matches, as readers' choices come about."""
-    dice, found = random.Random(7), {}
+    dice = random.Random(7)
+    found: dict[frozenset[int], Choice] = {}
     while len(found) < VARIANTS:
         held = frozenset(dice.sample(range(TOPICS), dice.randint(1, TOPICS)))
         picks = tuple((n, f"topic-{n % TOPICS}") for n in range(ARTICLES) if n % TOPICS in held)

@@ -7,12 +7,15 @@ one. Pure but for reading catalogues once per language.
 import functools
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from pathlib import Path
 
 import babel
 from babel import dates, lists, support
 
 from digest import templating, zones
 
+# The name of the catalogues, `<locale>/LC_MESSAGES/digest.mo`.
+DOMAIN = "digest"
 # "en" alone is no country. Its readers are everywhere, so it gets the 24-hour clock and "5 October 2026", which
 # nobody misreads, rather than Babel's American default.
 ENGLISH = babel.Locale("en", "150")
@@ -21,13 +24,16 @@ ENGLISH = babel.Locale("en", "150")
 class Wording:
     """The voice of one locale, handed to the templates as `say`."""
 
-    def __init__(self, locale: str) -> None:
-        self.locale = _locale(locale)
-        self.language = str(self.locale).replace("_", "-") if self.locale is not ENGLISH else "en"
-        is_rtl = self.locale.text_direction == "rtl"
+    def __init__(self, locale: str, catalogues: Path) -> None:
+        asked = _locale(locale)
+        self.language = "en" if asked is ENGLISH else str(asked).replace("_", "-")
+        is_rtl = asked.text_direction == "rtl"
         self.direction, self.start, self.end = ("rtl", "right", "left") if is_rtl else ("ltr", "left", "right")
-        folder = templating.data_dir("templates") / "locale"
-        self.translations = support.Translations.load(str(folder), [str(self.locale)], domain="digest")
+        self.translations = support.Translations.load(str(catalogues), [str(asked), asked.language], domain=DOMAIN)
+        is_spoken = asked.language == "en" or isinstance(self.translations, support.Translations)
+        # Until there is a catalogue, all of a sentence is English: "Montag" amid English words helps nobody. The
+        # direction and the language of the page stay those of the Articles.
+        self.locale = asked if is_spoken else ENGLISH
 
     def gettext(self, message: str) -> str:
         return self.translations.gettext(message)
@@ -40,7 +46,8 @@ class Wording:
 
     def short_day(self, instant: datetime, timezone: str) -> str:
         """The day and month an Article came out, where the Publication is at home."""
-        return dates.format_skeleton("MMMd", instant, tzinfo=zones.get(timezone), locale=self.locale)
+        day = dates.format_skeleton("MMMd", instant, tzinfo=zones.get(timezone), locale=self.locale)
+        return day.replace(" ", "\u00a0")
 
     def days(self, first: date, last: date) -> str:
         return dates.format_interval(first, last, "yMMMd", locale=self.locale)
@@ -65,7 +72,7 @@ class Wording:
 
 @functools.cache
 def of(locale: str) -> Wording:
-    return Wording(locale)
+    return Wording(locale, templating.data_dir("templates") / "locale")
 
 
 def _locale(name: str) -> babel.Locale:
