@@ -18,7 +18,7 @@ AT_ONCE = 1000
 
 async def run(db: database.Database, now: datetime) -> int:
     """Release all that is due; how many Articles that were."""
-    waiting = sa.select(models.Article.publication_id.distinct()).where(*_is_due(now))
+    waiting = sa.select(models.Article.publication_id).where(*_is_due(now)).distinct()
     async with db.reading() as connection:
         publication_ids = (await connection.execute(waiting)).scalars().all()
     released = 0

@@ -230,7 +230,7 @@ async def _queue(
     size = filler.batch_size
     new = [{"edition_id": edition.id, "ordinal": first + number} for number in range(-(-count // size))]
     await connection.execute(sa.insert(batch), new)
-    row_number = sa.func.row_number().over(order_by=subscription.id)
+    row_number = sa.func.row_number(type_=sa.Integer()).over(order_by=subscription.id)
     dealt = sa.select(subscription.id, ((row_number - 1) // size + first).label("ordinal")).where(readers).subquery()
     row = {
         "kind": sa.literal("digest"),

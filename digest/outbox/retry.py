@@ -39,7 +39,7 @@ def _is_due(doubt: str, now: datetime) -> sa.ColumnElement[bool]:
 async def _waiting_editions(db: database.Database, doubt: str, now: datetime) -> list[int | None]:
     """Editions with due retries; None stands for notices."""
     async with db.reading() as connection:
-        statement = sa.select(models.Delivery.edition_id.distinct()).where(_is_due(doubt, now))
+        statement = sa.select(models.Delivery.edition_id).where(_is_due(doubt, now)).distinct()
         return list((await connection.execute(statement)).scalars())
 
 
