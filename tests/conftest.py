@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,6 +86,13 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{path}"
         return
     server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
+    with fresh_postgres(server, template) as url:
+        yield url
+
+
+@contextmanager
+def fresh_postgres(server: str, template: str) -> Iterator[str]:
+    """The URL of a new database like the template, dropped afterwards."""
     name = f"digest_{os.getpid()}_{next(_numbers)}"
     _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _named(server, name)

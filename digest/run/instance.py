@@ -37,8 +37,11 @@ def name(home: Path, given: str) -> str:
 
 async def check(db: database.Database, own_name: str) -> None:
     """Claim a database that has no owner yet. Raises InstanceError when it has another."""
-    async with db.transaction() as connection:
-        owner = await _kept(connection, INSTANCE, own_name)
+    async with db.reading() as connection:
+        owner = await _find(connection, INSTANCE)
+    if owner is None:
+        async with db.transaction() as connection:
+            owner = await _kept(connection, INSTANCE, own_name)
     if owner != own_name:
         raise InstanceError(
             f"this database belongs to the installation '{owner}', this one is '{own_name}', so nothing is mailed; "
@@ -64,5 +67,9 @@ async def _kept(connection: AsyncConnection, key: str, value: str) -> str:
     """The value kept under this key, which is ours if there was none."""
     new = database.insert(connection, database.Meta).values(key=key, value=value).on_conflict_do_nothing()
     await connection.execute(new)
+    return str(await _find(connection, key))
+
+
+async def _find(connection: AsyncConnection, key: str) -> str | None:
     found = sa.select(database.Meta.value).where(database.Meta.key == key)
-    return str((await connection.execute(found)).scalar_one())
+    return (await connection.execute(found)).scalar_one_or_none()

@@ -185,6 +185,7 @@ async def a_world(db_url: str, home: Path, now: datetime, **spec: Any) -> AsyncI
             await transport.open()
             world = World(parts, server, parts.sender(transport), now, publication)
             world.sender.clock = lambda: world.now
+            await world._source()
             try:
                 yield world
             finally:
