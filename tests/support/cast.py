@@ -97,6 +97,6 @@ async def everything(db: database.Database) -> dict[str, Any]:
     """All rows of all tables, to prove that nothing was changed."""
     async with db.reading() as connection:
         return {
-            table.name: sorted(map(repr, (await connection.execute(sa.select(table))).all()))
+            table.name: sorted(map(repr, (await connection.execute(sa.text(f"SELECT * FROM {table.name}"))).all()))
             for table in database.Base.metadata.sorted_tables
         }

@@ -1,0 +1,80 @@
+"""Every URL on one page, and what is answered when something goes wrong.
+
+A GET never changes anything; POST changes what the link in the mail is for. Every path is served with and without a
+trailing slash, because a mailbox provider that is redirected gives up (RFC 8058 §3.1).
+"""
+
+from collections.abc import Awaitable, Callable
+
+import sqlalchemy.exc
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from digest import database
+from digest.web import guard, operations
+from digest.web.pages import confirm, home, less, mail, pause, problems, undo, unsubscribe
+from digest.web.parts import Parts
+
+Page = Callable[[Request], Awaitable[Response]]
+
+PATHS: dict[str, dict[str, Page]] = {
+    "/": {"GET": home.show},
+    "/unsubscribe/{token}": {"GET": unsubscribe.show, "POST": unsubscribe.act},
+    "/less/{token}": {"GET": less.show, "POST": less.act},
+    "/pause/{token}": {"GET": pause.show, "POST": pause.act},
+    "/resume/{token}": {"GET": pause.show_resume, "POST": pause.resume},
+    "/undo/{token}": {"GET": undo.show, "POST": undo.act},
+    "/confirm/{token}": {"GET": confirm.show, "POST": confirm.act},
+    "/mail/{token}": {"GET": mail.show},
+    "/health/live": {"GET": operations.live},
+    "/health/ready": {"GET": operations.ready},
+}
+# What goes wrong on our side, and may go right in a minute.
+FAILURES = (
+    database.DatabaseError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+)
+
+
+def create(parts: Parts) -> FastAPI:
+    """The application."""
+    app = FastAPI(title="digest", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.parts = parts
+    for path, doors in PATHS.items():
+        for spelling in {path, path.rstrip("/") + "/"}:
+            app.router.routes.append(Route(spelling, Doors(path, doors), include_in_schema=False))
+    app.add_exception_handler(HTTPException, problems.refused)
+    app.add_exception_handler(ClientDisconnect, problems.hung_up)
+    for failure in FAILURES:
+        app.add_exception_handler(failure, problems.unavailable)
+    app.add_exception_handler(Exception, problems.broken)
+    app.add_middleware(guard.Guard)
+    return app
+
+
+class Doors:
+    """The doors of one path, by method. HEAD is GET without a body, OPTIONS names the doors, others are refused."""
+
+    def __init__(self, pattern: str, doors: dict[str, Page]) -> None:
+        self.pattern = pattern
+        self.doors = doors
+        self.allowed = ", ".join(("OPTIONS", *(["HEAD"] if "GET" in doors else []), *doors))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["pattern"] = self.pattern
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": self.allowed})
+        page = self.doors.get("GET" if request.method == "HEAD" else request.method)
+        if page is None:
+            raise HTTPException(405, headers={"Allow": self.allowed})
+        return await page(request)

@@ -1,0 +1,50 @@
+"""Unsubscribing: by the mailbox provider's button (RFC 8058) and by our own page.
+
+Both post to the address in the List-Unsubscribe header; the body tells them apart. One-click gets the same answer for
+every token, valid or not; a link from before the reader came back changes nothing unless its page said so first.
+"""
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from digest import links
+from digest.audience import trail, unsubscribe
+from digest.web import forms, visits
+from digest.web.parts import Parts
+
+
+async def show(request: Request) -> Response:
+    visit = await visits.look(request)
+    if visit is None:
+        return visits.lost()
+    return visit.page("left.html" if visit.has_left else "unsubscribe.html")
+
+
+async def act(request: Request) -> Response:
+    form = await forms.read(request)
+    if forms.is_from_page(form):
+        return await _by_page(request)
+    # Whatever else a provider sends is meant as one-click: a wish to leave that we overlook becomes a complaint.
+    await _one_click(visits.parts(request), visits.read_token(request))
+    return PlainTextResponse("Your request to unsubscribe has been received.\n")
+
+
+async def _one_click(parts: Parts, token: links.MailToken | None) -> None:
+    if token is None:
+        return
+    async with parts.db.reading() as connection:
+        answer = await unsubscribe.find_answer(connection, token)
+    if answer is not unsubscribe.Leaving.LEFT:
+        return
+    async with parts.db.transaction() as connection:
+        await unsubscribe.leave(connection, token, door=trail.Door.ONE_CLICK, now=parts.clock())
+
+
+async def _by_page(request: Request) -> Response:
+    async with visits.change(request) as (connection, visit):
+        if visit is None:
+            return visits.lost()
+        door, now = trail.Door.PAGE, visit.now
+        await unsubscribe.leave(connection, visit.token, door=door, now=now, any_generation=True)
+    after = await visits.look(request)
+    return after.page("left.html") if after else visits.lost()

@@ -1,0 +1,33 @@
+"""What the web doors are given by whoever starts them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from digest import clock, database, links
+from digest.audience import suppression
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether this node does its work. `reasons` say what is wrong, `facts` whatever else is worth knowing."""
+
+    reasons: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.reasons
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`view` gives one sent mail as HTML, or None when it is no longer kept; `probe` looks whether all is well."""
+
+    db: database.Database
+    signer: links.Signer
+    hasher: suppression.Hasher
+    clock: clock.Clock
+    base_url: str
+    view: Callable[[links.MailToken], Awaitable[str | None]]
+    probe: Callable[[], Awaitable[Readiness]]

@@ -1,0 +1,55 @@
+"""Pages: a template, a Publication's look and a language become a response.
+
+Each page is one document with its style inside it: no script, no cookie, no request to anybody, which the
+Content-Security-Policy makes sure of.
+"""
+
+import functools
+import secrets
+from datetime import date, datetime, time
+from typing import Any
+
+import jinja2
+from starlette.responses import HTMLResponse
+
+from digest import publications, templating, zones
+from digest.editions import look, wording
+from digest.web import forms
+
+POLICY = (
+    "default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    found = templating.environment([templating.data_dir("templates") / "web"])
+    found.add_extension("jinja2.ext.i18n")
+    found.filters["time"] = time.fromisoformat
+    found.filters["day_in"] = _day_in
+    return found
+
+
+def _day_in(instant: datetime, timezone: str) -> date:
+    return instant.astimezone(zones.get(timezone)).date()
+
+
+def page(
+    name: str, spec: publications.Spec | None = None, *, status: int = 200, locale: str | None = None, **context: Any
+) -> HTMLResponse:
+    """The page as a response, in the Publication's colours where there is one."""
+    nonce = secrets.token_urlsafe(12)
+    say = wording.of(locale or (spec.locale if spec else "en"))
+    words = {
+        "root": "",
+        "spec": spec,
+        "palette": look.palette(spec.colours if spec else publications.Colours()),
+        "say": say,
+        "gettext": say.gettext,
+        "ngettext": say.ngettext,
+        "nonce": nonce,
+        "from_page": forms.FROM_PAGE,
+    }
+    html = environment().get_template(name).render(words | context)
+    return HTMLResponse(html, status, headers={"Content-Security-Policy": POLICY.format(nonce=nonce)})
