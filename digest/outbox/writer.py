@@ -128,15 +128,13 @@ class Writer:
             return self._signer.confirm_token(row.subscription_id, row.reader_generation, now)
         return self._signer.mail_token(row.subscription_id, row.reader_generation, row.id)
 
-    async def variant(self, order: Order) -> tuple[compose.Variant, int | None, choose.Chosen]:
-        """The digest of an Order, its Selection interned. Also what the page of one mail shows."""
-        async with self._db.transaction() as connection:
-            chosen = order.chosen or await load_selection(connection, order.selection_id)
-            selection_id = order.selection_id or await intern(connection, order.shelf.publication_id, chosen)
-            stories = await load_stories(connection, chosen)
-            facts = await _facts(connection, order.edition, order.shelf.spec)
-        made = await asyncio.to_thread(self.composed, order.shelf.spec, order.locale, stories, chosen, facts)
-        return made, selection_id, chosen
+    async def shown(self, order: Order) -> compose.Variant:
+        """The digest of an Order that names what was chosen. Reads only."""
+        assert order.chosen is not None
+        async with self._db.reading() as connection:
+            stories = await load_stories(connection, order.chosen)
+            facts = await _facts(connection, order.edition)
+        return await asyncio.to_thread(self.composed, order.shelf.spec, order.locale, stories, order.chosen, facts)
 
     def composed(
         self,
@@ -150,7 +148,10 @@ class Writer:
         return prepared.variant(_choice(chosen), facts)
 
     async def _digest(self, order: Order) -> Ready:
-        variant, selection_id, chosen = await self.variant(order)
+        async with self._db.transaction() as connection:
+            chosen = order.chosen or await load_selection(connection, order.selection_id)
+            selection_id = order.selection_id or await intern(connection, order.shelf.publication_id, chosen)
+        variant = await self.shown(dataclasses.replace(order, chosen=chosen))
         return self._ready(order.shelf.spec, variant, selection_id=selection_id, chosen=chosen, is_list=True)
 
     async def _notice(self, order: Order) -> Ready:
@@ -177,7 +178,7 @@ class Writer:
             selection_id,
             chosen,
             spec,
-            spec.base_url or self._imprint.base_url,
+            spec.base_url or self._imprint.base_url.rstrip("/"),
             "".join(variant.subject),
             message.prepare(variant.html, variant.text),
             self._letterhead(spec, is_list),
@@ -263,7 +264,7 @@ def _story(row: Any) -> outline.Story:
     )
 
 
-async def _facts(connection: AsyncConnection, edition: Any, spec: publications.Spec) -> outline.Facts:
+async def _facts(connection: AsyncConnection, edition: Any) -> outline.Facts:
     """What the Edition says of itself; it tells what came since the Cadence's Edition before it."""
     earlier = editions.Edition
     before = (

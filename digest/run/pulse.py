@@ -1,0 +1,74 @@
+"""What this process did last, and whether it still does its work: the truth behind the readiness page."""
+
+import dataclasses
+import time
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from digest import database, errors, zones
+from digest.audience import models as audience
+from digest.editions import models as editions
+from digest.run import instance
+from digest.web import parts as web
+
+# A pass runs every minute; three missed in a row are no hiccup.
+SILENT_SECONDS = 200
+# A Cadence that is due should be planned within a minute.
+LATE = timedelta(minutes=5)
+
+
+@dataclasses.dataclass
+class Pulse:
+    """When each pass last ended well, by the monotonic clock, and what the last failure was."""
+
+    started: float = dataclasses.field(default_factory=time.monotonic)
+    beats: dict[str, float] = dataclasses.field(default_factory=dict)
+    failures: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def beat(self, name: str) -> None:
+        self.beats[name] = time.monotonic()
+        self.failures.pop(name, None)
+
+    def fail(self, name: str, reason: str) -> None:
+        self.failures[name] = reason
+
+    def silent(self, names: tuple[str, ...]) -> list[str]:
+        """The passes that have not ended well for too long."""
+        now = time.monotonic()
+        return [name for name in names if now - self.beats.get(name, self.started) > SILENT_SECONDS]
+
+
+async def look(
+    db: database.Database, pulse: Pulse, own_name: str, now: datetime, names: tuple[str, ...]
+) -> web.Readiness:
+    """Reasons why this node is not ready, and since when the oldest work is due."""
+    reasons = [f"{name}: no success for {SILENT_SECONDS} s" for name in pulse.silent(names)]
+    reasons += [f"{name}: {reason}" for name, reason in pulse.failures.items()]
+    oldest = None
+    try:
+        await instance.check(db, own_name)
+        oldest = await oldest_due(db, now)
+    except errors.DigestError as error:
+        reasons.append(str(error))
+    except (SQLAlchemyError, OSError) as error:
+        reasons.append(str(database.unreachable(db.engine.url, error)))
+    if oldest and now - oldest > LATE:
+        reasons.append(f"work is due since {oldest.isoformat()}")
+    facts = {"oldest_due_at": oldest.isoformat() if oldest else None, "tzdata": zones.version()}
+    return web.Readiness(tuple(reasons), facts)
+
+
+async def oldest_due(db: database.Database, now: datetime) -> datetime | None:
+    """Since when the oldest work waits: a Cadence not planned, or an Edition not filled; None if nothing is due."""
+    cadence, edition = audience.Cadence, editions.Edition
+    active = sa.exists().where(
+        audience.Subscription.cadence_id == cadence.id,
+        audience.Subscription.state == audience.SubscriptionState.ACTIVE,
+    )
+    unplanned = sa.select(sa.func.min(cadence.next_due_at)).where(cadence.next_due_at <= now, active)
+    unfilled = sa.select(sa.func.min(edition.planned_at)).where(edition.state == editions.EditionState.PLANNED)
+    async with db.reading() as connection:
+        found = [(await connection.execute(statement)).scalar() for statement in (unplanned, unfilled)]
+    return min((at for at in found if at), default=None)
