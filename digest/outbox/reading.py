@@ -57,7 +57,7 @@ async def _delivery(connection: AsyncConnection, token: links.MailToken) -> Any:
     return (await connection.execute(statement)).one_or_none()
 
 
-def _edition(edition_id: int) -> sa.Select[Any]:
+def _edition(edition_id: int) -> Any:
     edition, cadence = editions.Edition, audience.Cadence
     return (
         sa.select(edition, cadence.frequency, cadence.weekday, cadence.send_at, cadence.timezone)
