@@ -108,19 +108,19 @@ def match(entries: Sequence[Entry], known: Sequence[Known]) -> list[Known | None
     taken: set[int] = set()
     own = [article for article in known if article.is_of_source]
     urls = Counter(weblinks.canonical(entry.url) for entry in entries if entry.url)
-    by_guid = {article.guid: article for article in own if article.guid}
-    # Our own Source's Article goes before another one's of the same URL.
-    by_url = {article.url_key: article for article in (*known, *own) if article.url_key}
-    by_hash = {article.content_hash: article for article in own}
-    steps: tuple[tuple[Callable[[Entry], str | None], dict[str, Known]], ...] = (
-        (lambda entry: entry.guid, by_guid),
-        (lambda entry: _sole_url(entry, urls), by_url),
-        (_content, by_hash),
+    steps: tuple[tuple[Callable[[Entry], str | None], dict[str, list[Known]]], ...] = (
+        (lambda entry: entry.guid, _by(own, lambda article: [article.guid])),
+        # Our own Source's Article goes before another one's of the same URL.
+        (lambda entry: _sole_url(entry, urls), _by([*own, *known], lambda article: [article.url_key])),
+        # Same words at the same URL before same words elsewhere.
+        (_words_and_url, _by(own, lambda article: [_joined(article.content_hash, article.url_key)])),
+        (_words, _by(own, lambda article: [article.content_hash])),
     )
     for key_of, articles in steps:
         for index, entry in enumerate(entries):
-            article = articles.get(key_of(entry) or "") if found[index] is None else None
-            if article is not None and article.id not in taken:
+            candidates = articles.get(key_of(entry) or "", ()) if found[index] is None else ()
+            article = next((candidate for candidate in candidates if candidate.id not in taken), None)
+            if article is not None:
                 found[index] = article
                 taken.add(article.id)
     return found
@@ -132,14 +132,33 @@ def fingerprint(entry: Entry) -> str:
     return hashlib.sha256(json.dumps(shown, default=str, sort_keys=True).encode()).hexdigest()
 
 
+def _by(known: Iterable[Known], keys_of: Callable[[Known], list[str | None]]) -> dict[str, list[Known]]:
+    found: dict[str, list[Known]] = {}
+    for article in known:
+        for key in filter(None, keys_of(article)):
+            found.setdefault(key, []).append(article)
+    return found
+
+
 def _own_keys(entry: Entry) -> set[tuple[str, str]]:
-    pairs = (("guid", entry.guid), ("content", _content(entry)))
+    pairs = (("guid", entry.guid), ("words", _words(entry) or _words_and_url(entry)))
     return {(kind, key) for kind, key in pairs if key}
 
 
-def _content(entry: Entry) -> str | None:
-    """The hash, if it tells this item from others: "Open thread" without a text stands for many."""
+def _words(entry: Entry) -> str | None:
+    """The content's hash, if it tells this item from others: "Open thread" without a text stands for many."""
     return entry.content_hash if entry.body or not (entry.guid or entry.url) else None
+
+
+def _words_and_url(entry: Entry) -> str | None:
+    """All there is to know an item by that has neither guid nor text, at a URL it may share."""
+    if entry.guid and not entry.body:
+        return None
+    return _joined(entry.content_hash, weblinks.canonical(entry.url) if entry.url else None)
+
+
+def _joined(content_hash: str, url_key: str | None) -> str:
+    return f"{content_hash} {url_key or ''}"
 
 
 def _sole_url(entry: Entry, urls: Counter[str]) -> str | None:

@@ -24,6 +24,8 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 _CLOCK = re.compile(r"\b(\d{1,2}):(\d\d)(?::(\d\d))?\s*([ap]\.?m)?", re.IGNORECASE)
+_HALF_DAY = re.compile(r"\d\s*[ap]\.?m\b", re.IGNORECASE)  # the standard library would take 12:05 am for noon
+_MAIL = re.compile(r"(?:[^\W\d_]+\.?,?\s+)?\d{1,2}[\s-][A-Za-z]{3}[\s-]\d")
 _ZONE = re.compile(r"([+-])(\d\d):?(\d\d)\b")
 _DAY_FIRST = re.compile(
     r"\b(\d{1,2})(?:st|nd|rd|th|er|º|\.)?[\s-]+(?:de\s+)?([^\W\d_]{3,10})\.?,?[\s-]+(?:de\s+)?(\d{4})\b"
@@ -71,7 +73,7 @@ def _iso(text: str) -> datetime | None:
 
 def _mail(text: str) -> datetime | None:
     """RFC 822 and 5322, as RSS asks for; also with a weekday that lies or is not English."""
-    if not re.match(r"(?:[^\W\d_]+\.?,?\s+)?\d{1,2}[\s-][A-Za-z]{3}[\s-]\d", text):
+    if not _MAIL.match(text) or _HALF_DAY.search(text):
         return None
     return parsedate_to_datetime(re.sub(r"^[^\d]+", "", text).replace(":60 ", ":59 "))
 

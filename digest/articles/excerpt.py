@@ -21,12 +21,12 @@ def shorten(text: str, length: int = STANDFIRST) -> str:
     if len(text) <= length:
         return text
     head = text[: length - 1]
-    sentence = max(head.rfind(mark) for mark in (". ", "! ", "? ", "。", "！", "？"))
+    sentence = max(text.rfind(mark, 0, length) for mark in (". ", "! ", "? ", "。", "！", "？"))
     if sentence >= length * 2 // 3:
-        return head[: sentence + 1].rstrip()
+        return head[: sentence + 1]
     # A text without spaces (Chinese, a long URL) is cut where it is.
-    word = head.rfind(" ") if " " in head[length // 2 :] else len(head)
-    return head[:word].rstrip(" ,;:–—-(") + "…"
+    word = text.rfind(" ", length // 2, length)
+    return head[: word if word > 0 else None].rstrip(" ,;:–—-(") + "…"
 
 
 def standfirst(summary: str, body: str) -> str:

@@ -15,8 +15,8 @@ from digest.articles import dates, encoding, excerpt, jsonfeed, raw, sanitise, t
 MAX_ENTRIES = 1000  # some feeds hold a whole archive; what is older than this many items is never news
 _TITLE = 500
 _GUID = 500
-# A longer article is cut: mail programs clip at 100 KB, and one item must not fill memory a thousand times over.
-_BODY = 500_000
+# A longer article is cut: mail programs clip at 100 KB, and a thousand of these must fit into memory.
+_BODY = 200_000
 _CATEGORIES, _CATEGORY = 50, 100
 _RELATED = 10
 _AUTHOR = 200
@@ -182,13 +182,18 @@ def _related(item: raw.Item) -> tuple[Related, ...]:
 
 def _looks_like(document: bytes, text: str) -> str:
     start = text.lstrip()[:1000].lower()
-    if "<!doctype html" in start or "<html" in start or "<body" in start:
-        return "this is an HTML page, not a feed"
     if start.startswith(("{", "[")):
         return "this is JSON, but not a JSON Feed (https://jsonfeed.org)"
+    element = re.search(r"<([a-z_][\w:.-]{0,60})", start)
+    if "<!doctype html" in start or (element and element[1] in ("html", "head", "body")):
+        return "this is an HTML page, not a feed"
     if start.startswith("<"):
-        name = re.search(r"<([a-z_][\w:.-]{0,60})", start)
-        return f"this is XML, but neither RSS nor Atom (it begins with <{name[1]}>)" if name else "this is broken XML"
-    if document[:1024].count(0) or sum(byte > 127 or byte < 9 for byte in document[:1024]) > len(document[:1024]) // 3:
+        return (
+            f"this is XML, but neither RSS nor Atom (it begins with <{element[1]}>)"
+            if element
+            else "this is broken XML"
+        )
+    strange = sum(byte > 127 or byte < 9 for byte in document[:1000])
+    if 0 in document[:1000] or strange * 3 > len(document[:1000]):
         return "this is a binary file, not a feed"
     return "this is plain text, not a feed"

@@ -7,6 +7,7 @@ for foreign HTML: nobody else may mark text as safe.
 import html
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 import nh3
@@ -23,19 +24,9 @@ _INLINE = {
 }  # fmt: skip
 # Content of these is no text for readers; nh3 drops the tags of all others and keeps what stands inside.
 _DROPPED = {
-    "script",
-    "style",
-    "title",
-    "textarea",
-    "select",
-    "object",
-    "svg",
-    "math",
-    "template",
-    "button",
-    "audio",
-    "video",
-}
+    "script", "style", "title", "textarea", "select", "object", "svg", "math", "template", "button", "audio", "video",
+    "iframe", "noembed", "noframes",
+}  # fmt: skip
 # No style, class or id: they would meet the mail's own style sheet, and premailer trips over some of them.
 _ATTRIBUTES = {
     "a": {"href", "title"},
@@ -49,7 +40,16 @@ _SCHEMES = {"http", "https", "mailto", "tel"}
 # nh3 writes attributes in double quotes and escapes ">" in them, so these read its output safely.
 _IMAGE = re.compile(r"<img\b[^>]*>")
 _ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
+# These need no end tag, so many of them say nothing about depth.
+_FLAT = {
+    "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "br", "img", "hr", "wbr",
+    "col", "input", "link", "meta", "source", "track", "area", "base", "embed", "param", "rp", "rt",
+}  # fmt: skip
+_TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/<>]{0,30})")
+# An HTML parser walks up the tree at each tag, and reopens what stays open in each paragraph: 200 KB of unclosed tags
+# took it more than a minute. Honest articles are below 40 deep with some thousand tags.
+_DEEPEST, _MOST_STEPS = 256, 500_000
 # Beacons that carry a size of their own or none; the rest is known by 1x1.
 _BEACON = re.compile(
     r"^https?://(?:feeds\.feedburner\.com/~r/|pixel\.wp\.com/|stats\.wordpress\.com/b\.gif|[^/]*/pixel\.gif)"
@@ -68,6 +68,7 @@ class Picture:
 
 def clean(markup: str, *, base: str) -> str:
     """Safe HTML. `base` is the absolute URL that relative ones stand against, or empty."""
+    markup = _bounded(markup)
     if weblinks.absolute(base):
         markup = _nh3(markup, ("rewrite_with_base", base))
     # The second pass denies what could not be resolved; without it some known attacks get through.
@@ -85,7 +86,7 @@ def paragraphs(safe: str) -> str:
 def text(markup: str) -> str:
     """What a reader sees, on one line, as plain text."""
     # With attributes gone a tag cannot hide a ">", and blocks become spaces where joining words would be wrong.
-    bare = nh3.clean(markup, tags=_BLOCKS, attributes={}, clean_content_tags=_DROPPED, link_rel=None)
+    bare = nh3.clean(_bounded(markup), tags=_BLOCKS, attributes={}, clean_content_tags=_DROPPED, link_rel=None)
     return one_line(html.unescape(_TAG.sub(" ", bare)))
 
 
@@ -104,6 +105,31 @@ def pictures(safe: str) -> list[Picture]:
     """Pictures of cleaned HTML, in order."""
     found = (_attributes(match[0]) for match in _IMAGE.finditer(safe))
     return [Picture(image["src"], one_line(image.get("alt", ""))) for image in found if "src" in image]
+
+
+def _bounded(markup: str) -> str:
+    """The markup, or its plain text if it was made to keep an HTML parser busy."""
+    # A parser that could run scripts, as nh3's does, reads the content of noscript as text and would show it.
+    markup = re.sub(r"</?noscript\b[^<>]*>", "", markup, flags=re.IGNORECASE)
+    deepest, tags = _shape(markup)
+    if deepest <= _DEEPEST and deepest * tags <= _MOST_STEPS:
+        return markup
+    return html.escape(html.unescape(_TAG.sub(" ", markup)), quote=False)
+
+
+def _shape(markup: str) -> tuple[int, int]:
+    """How many elements are open at once at most, and how many tags there are."""
+    opened: Counter[str] = Counter()
+    now = deepest = tags = 0
+    for tags, (slash, written) in enumerate(_TAG_NAME.findall(markup), start=1):  # noqa: B007 - the last one counts
+        name = written.lower()
+        if name in _FLAT or (slash and not opened[name]):
+            continue
+        step = -1 if slash else 1
+        opened[name] += step
+        now += step
+        deepest = max(deepest, now)
+    return deepest, tags
 
 
 def _nh3(markup: str, relative: str | tuple[str, str]) -> str:

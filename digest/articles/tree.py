@@ -14,6 +14,8 @@ from lxml import etree
 from digest.articles import encoding
 
 _ENTITY = re.compile(r"&(?:(#\d{1,7}|#[xX][0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));|&")
+# "<3", or a CDATA section that is never closed and would take the rest of the feed with it.
+_ALONE = re.compile(r"<(?![A-Za-z_/!?])|<!\[CDATA\[")
 _DECLARED = re.compile(
     r"""<!ENTITY\s+(\w{1,40})\s+(?:"([^"&%<]{0,100})"|'([^'&%<]{0,100})'|["'](&#\w{1,8};)["'])\s*>"""
 )
@@ -37,7 +39,7 @@ def read(text: str, *, url: str) -> Node | None:
     # Warnings that a PHP server printed first, or plain white space: libxml2 wants the feed to begin at once.
     start = _ROOT.search(text, 0, 20_000)
     text, entities = _without_doctype(text[start.start() :] if start else text)
-    mended = _outside_cdata(text, lambda part: _entities_resolved(part, entities))
+    mended = _outside_cdata(text, lambda part: _letters_mended(part, entities))
     root, is_sound = _parsed(mended, url=url)
     return root if is_sound else _parsed(_raw_markup_escaped(mended), url=url)[0]
 
@@ -96,7 +98,7 @@ def _without_doctype(text: str) -> tuple[str, dict[str, str]]:
     return text[end.end() :] if end else "", entities
 
 
-def _entities_resolved(text: str, declared: dict[str, str]) -> str:
+def _letters_mended(text: str, declared: dict[str, str]) -> str:
     def replaced(match: re.Match[str]) -> str:
         number, name = match.groups()
         if name in _PREDEFINED:
@@ -105,7 +107,7 @@ def _entities_resolved(text: str, declared: dict[str, str]) -> str:
             return "&amp;"
         return html.escape(encoding.without_controls(declared.get(name) or html.unescape(match[0])))
 
-    return _ENTITY.sub(replaced, text)
+    return _ENTITY.sub(replaced, _ALONE.sub(lambda match: "&lt;" if match[0] == "<" else "", text))
 
 
 def _raw_markup_escaped(text: str) -> str:

@@ -49,7 +49,7 @@ def read(root: tree.Node, *, url: str, max_items: int) -> raw.Document:
     home = weblinks.absolute(_address(fields, "alternate"), url) or url
     nodes = (node for node in root.iter() if tree.local_name(node) in ("item", "entry"))
     items = [_item(node, number, home=home) for number, node in enumerate(islice(nodes, max_items), start=1)]
-    return raw.Document(title=_markup(fields, "title"), items=items)
+    return raw.Document(title=_headline(fields), items=items)
 
 
 def _item(node: tree.Node, number: int, *, home: str) -> raw.Item:
@@ -66,7 +66,7 @@ def _item(node: tree.Node, number: int, *, home: str) -> raw.Item:
         body_base=_body_base(fields) if has_base else weblinks.absolute(url, base) or base,
         guid=guid,
         url=url,
-        title=_markup(fields, "title", "dc:title", "media:title", "itunes:title"),
+        title=_headline(fields),
         summary=summary,
         body=body,
         author=_author(fields),
@@ -115,6 +115,12 @@ def _markup(fields: Fields, *names: str) -> str:
     """The first one's content as HTML."""
     nodes = (node for name in names for node in fields.get(name, ()))
     return next((text for node in nodes if (text := _html(node))), "")
+
+
+def _headline(fields: Fields) -> str:
+    nodes = (node for name in ("title", "dc:title", "media:title", "itunes:title") for node in fields.get(name, ()))
+    texts = (html.escape("".join(node.itertext()), quote=False) if len(node) else _html(node) for node in nodes)
+    return next((text for text in texts if text.strip()), "")
 
 
 def _html(node: tree.Node) -> str:

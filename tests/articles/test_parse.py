@@ -240,7 +240,7 @@ def test_long_titles_are_cut_on_a_word() -> None:
     ("inside", "title"),
     [
         ("<description>Just a note. It goes on.</description>", "Just a note. It goes on."),
-        ("<title/><description>" + "long " * 40 + "</description>", "long " * 16 + "long…"),
+        ("<title/><description>" + "long " * 40 + "</description>", "long " * 17 + "long…"),
         ("<link>https://x.example/a-story</link>", "x.example/a-story"),
     ],
 )
