@@ -50,6 +50,15 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """By what the Articles that these entries might be are found, so that not all of them need to be loaded."""
+
+    guids: frozenset[str]
+    url_keys: frozenset[str]
+    hashes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class New:
     entry: Entry
     state: ArticleState
@@ -87,6 +96,15 @@ def decide(entries: Sequence[Entry], known: Sequence[Known], *, occasion: Occasi
         updated=updated,
         unchanged=len(pairs) - len(updated),
         faults=tuple(_far_ahead(new, occasion.now)),
+    )
+
+
+def keys(entries: Sequence[Entry]) -> Keys:
+    urls = Counter(weblinks.canonical(entry.url) for entry in entries if entry.url)
+    return Keys(
+        guids=frozenset(entry.guid for entry in entries if entry.guid),
+        url_keys=frozenset(key for entry in entries if (key := _sole_url(entry, urls))),
+        hashes=frozenset(entry.content_hash for entry in entries),
     )
 
 

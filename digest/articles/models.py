@@ -13,6 +13,8 @@ from sqlalchemy import orm
 
 from digest import database, publications
 
+PUSH = "push"  # the address of the Source that Articles handed in one by one belong to
+
 
 class SourceState(enum.StrEnum):
     ACTIVE = "active"

@@ -74,7 +74,7 @@ def read(document: bytes, *, url: str, content_type: str | None = None, max_entr
         raise ParseError(_looks_like(document, text))
     entries, faults = [], [Fault(*remark) for remark in found.remarks]
     for item in found.items:
-        entry = _entry(item)
+        entry = clean(item)
         if isinstance(entry, Entry):
             entries.append(entry)
         else:
@@ -110,7 +110,8 @@ def _remarked(found: raw.Document, count: int, max_entries: int) -> raw.Document
     return found
 
 
-def _entry(item: raw.Item) -> Entry | Fault:
+def clean(item: raw.Item) -> Entry | Fault:
+    """One item from wherever it came, safe and complete, or what is wrong with it."""
     url = weblinks.absolute(item.url, item.base)
     summary = sanitise.text(item.summary[:_BODY])
     body = sanitise.paragraphs(sanitise.clean(item.body[:_BODY] or item.summary[:_BODY], base=item.body_base))

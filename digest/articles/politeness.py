@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+INTERVAL = timedelta(minutes=15)
 LONGEST = timedelta(hours=24)  # a feed that comes back is noticed within a day
 _DOUBLINGS = 10  # beyond this the cap has long been reached
 # Sources added together would otherwise be asked together for ever.
@@ -34,11 +35,12 @@ def by_host(urls: Sequence[str]) -> list[list[str]]:
     """The URLs in groups of one host each, to be asked one after the other; groups may go at the same time."""
     groups: dict[str, list[str]] = {}
     for url in urls:
-        groups.setdefault(_host(url), []).append(url)
+        groups.setdefault(host(url), []).append(url)
     return list(groups.values())
 
 
-def _host(url: str) -> str:
+def host(url: str) -> str:
+    """The host of a URL, empty for a file."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

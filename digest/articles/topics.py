@@ -29,14 +29,17 @@ class Said(Protocol):
 
 
 def match(rules: Sequence[Rule], article: Said, defaults: Sequence[str] = ()) -> tuple[str, ...]:
-    """Slugs in the order of the rules. `defaults` are those every Article of its Source carries."""
+    """Slugs in the order of the rules. `defaults` are those every Article of its Source carries.
+
+    A category that is a Topic's own slug always counts: who hands an Article in names its Topics that way.
+    """
     categories = {_folded(category) for category in article.categories}
     text = _folded(f"{article.title}\n{article.standfirst}")
     return tuple(rule.slug for rule in rules if rule.slug in defaults or _applies(rule, categories, text))
 
 
 def _applies(rule: Rule, categories: set[str], text: str) -> bool:
-    if any(_folded(category) in categories for category in rule.categories):
+    if any(_folded(category) in categories for category in (rule.slug, *rule.categories)):
         return True
     return any(_word(keyword).search(text) for keyword in rule.keywords if keyword.strip())
 

@@ -1,9 +1,11 @@
 """URLs found in feeds: made absolute and checked, and reduced to what identifies a page. Pure, never raises."""
 
+import hashlib
 import re
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 MAX_LENGTH = 2000  # longer ones break in mail programs and old browsers
+_MAX_KEY = 2000  # bytes: an index entry of PostgreSQL holds 2,704
 _PORTS = {"http": 80, "https": 443}
 # Parameters that say where a visitor came from, never which page it is.
 _TRACKING = re.compile(
@@ -35,6 +37,13 @@ def absolute(url: str, base: str = "", *, keep_user: bool = False) -> str | None
     return quote(joined, safe="%/:?#[]@!$&'()*+,;=~|") if re.search(r"[\s\"<>\\^`{}]", joined) else joined
 
 
+def shown(url: str) -> str:
+    """For people and logs: without the user and password of a private feed."""
+    head, slashes, tail = url.partition("://")
+    place, slash, rest = tail.partition("/")
+    return f"{head}{slashes}{place.rpartition('@')[2]}{slash}{rest}"
+
+
 def canonical(url: str) -> str:
     """The same for all spellings of one page: the key by which an Article is recognised in another Source.
 
@@ -50,4 +59,9 @@ def canonical(url: str) -> str:
     place = name if port in (None, _PORTS.get(parts.scheme)) else f"{name}:{port}"
     kept = [pair for pair in parts.query.split("&") if pair and not _TRACKING.fullmatch(pair.partition("=")[0])]
     scheme = "https" if parts.scheme == "http" and port in (None, 80) else parts.scheme
-    return urlunsplit((scheme, place, parts.path.rstrip("/") or "/", "&".join(kept), ""))
+    key = urlunsplit((scheme, place, parts.path.rstrip("/") or "/", "&".join(kept), ""))
+    return key if len(key.encode("utf-8", "replace")) <= _MAX_KEY else f"sha256:{_hash(key)}"
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,201 @@
+"""Articles handed in one by one, and Articles taken back: by command, file or API instead of a feed.
+
+They go through the same cleaning and the same identity as a feed's, in a Source of their own. Leaves Articles; gives
+no positions.
+"""
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import pydantic
+import sqlalchemy as sa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import database, errors, publications
+from digest.articles import changes, parse, raw, sources, store, weblinks
+from digest.articles.models import Article, ArticleState, Source
+
+# What is handed in is meant: never too much at once, never too old.
+_RULES = changes.Rules(hold_above=10**9)
+LISTED = 50
+
+
+class SubmitError(errors.DigestError):
+    """What was handed in is no Article, or there is no such Article."""
+
+
+def _web(text: str) -> str:
+    found = weblinks.absolute(text)
+    if found is None:
+        raise ValueError("must be an absolute http or https URL")
+    return found
+
+
+Url = Annotated[str, AfterValidator(_web)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Link(Part):
+    title: str = ""
+    url: Url
+
+
+class Submission(Part):
+    """An Article as its publisher gives it. `body` is HTML, all other texts are plain.
+
+    By `guid`, else by `url`, the same Article is known again and changed. `published_at` in the future schedules it.
+    """
+
+    title: str = Field(min_length=1)
+    guid: str = ""
+    url: Url | None = None
+    standfirst: str = ""
+    body: str = ""
+    image_url: Url | None = None
+    image_alt: str = ""
+    author: str = ""
+    minutes: int | None = Field(None, ge=1, le=600)
+    topics: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    related: tuple[Link, ...] = ()
+    published_at: pydantic.AwareDatetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """`was_released`: some readers may have it already."""
+
+    id: int
+    title: str
+    was_released: bool
+
+
+def read(text: str, *, where: str = "article") -> tuple[Submission, ...]:
+    """One Article or a list of them, as JSON. Raises SubmitError that names every mistake."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise SubmitError(f"{where} is no valid JSON: {error}") from None
+    items = found if isinstance(found, list) else [found]
+    submissions, mistakes = [], list[str]()
+    for number, item in enumerate(items, 1):
+        try:
+            submissions.append(Submission.model_validate(item))
+        except pydantic.ValidationError as error:
+            mistakes += publications.complaints(f"{where}: article {number}", error)
+    if mistakes or not submissions:
+        raise SubmitError("\n".join(mistakes) or f"{where} holds no article")
+    return tuple(submissions)
+
+
+async def add(
+    db: database.Database, publication: sa.Row[Any], submissions: Sequence[Submission], now: datetime
+) -> store.Stored:
+    """Store them all or none. Raises SubmitError for an unknown Topic or an Article without words."""
+    entries = _entries(publications.load(publication.spec), submissions)
+    async with db.transaction() as connection:
+        source_id = await sources.push_source(connection, publication.id, now)
+        shelf = await store.shelf(connection, source_id)
+        return await store.store(connection, shelf, entries, now=now, rules=_RULES)
+
+
+async def retract(db: database.Database, publication: sa.Row[Any], name: str, now: datetime) -> Retracted:
+    """Take an Article back, by its number, guid or URL: whoever has not got it yet never will. Raises SubmitError.
+
+    It keeps its position, if it has one, and stays known: a feed that still carries it does not bring it back.
+    """
+    async with db.transaction() as connection:
+        await store.lock(connection, publication.id)
+        row = await get(connection, publication, name)
+        await connection.execute(
+            sa.update(Article).where(Article.id == row.id).values(state=ArticleState.RETRACTED, updated_at=now)
+        )
+        if row.position is not None:
+            await store.touch(connection, publication.id)
+    return Retracted(row.id, row.title, row.position is not None)
+
+
+async def get(connection: AsyncConnection, publication: sa.Row[Any], name: str) -> sa.Row[Any]:
+    """The Article of that number, else of that guid or URL. Raises SubmitError for none or several."""
+    found = await _named(connection, publication.id, Article.id == int(name[:18])) if name.isdecimal() else []
+    if not found:
+        is_named = sa.or_(Article.guid == name, Article.url_key == weblinks.canonical(name))
+        found = await _named(connection, publication.id, is_named)
+    if not found:
+        raise SubmitError(
+            f"{publication.slug} has no article '{name}'; find its number with: digest articles list {publication.slug}"
+        )
+    if len(found) > 1:
+        raise SubmitError(f"'{name}' is several articles; use one of the numbers {', '.join(str(r.id) for r in found)}")
+    return found[0]
+
+
+async def listing(
+    connection: AsyncConnection, publication_id: int, *, state: ArticleState | None = None, limit: int = LISTED
+) -> Sequence[sa.Row[Any]]:
+    """The newest Articles, those without a position first."""
+    statement = (
+        sa.select(Article, Source.address.label("source"))
+        .join(Source, Source.id == Article.source_id)
+        .where(Article.publication_id == publication_id, *([Article.state == state] if state else []))
+        .order_by(Article.position.desc().nulls_first(), Article.id.desc())
+        .limit(limit)
+    )
+    return (await connection.execute(statement)).all()
+
+
+async def _named(
+    connection: AsyncConnection, publication_id: int, condition: sa.ColumnElement[bool]
+) -> Sequence[sa.Row[Any]]:
+    statement = sa.select(Article.id, Article.title, Article.position).where(
+        Article.publication_id == publication_id, condition
+    )
+    return (await connection.execute(statement.order_by(Article.id))).all()
+
+
+def _entries(spec: publications.Spec, submissions: Sequence[Submission]) -> list[parse.Entry]:
+    entries, mistakes = [], list[str]()
+    for number, submission in enumerate(submissions, 1):
+        unknown = sorted(set(submission.topics) - set(spec.topic_slugs))
+        entry = parse.clean(_raw(submission, f"article {number}"))
+        if unknown:
+            mistakes.append(f"article {number}: {spec.slug} has no topic {', '.join(unknown)}")
+        elif isinstance(entry, parse.Fault):
+            mistakes.append(f"{entry.where}: {entry.reason}")
+        else:
+            entries.append(entry)
+    if mistakes:
+        raise SubmitError("\n".join(mistakes))
+    return entries
+
+
+def _raw(given: Submission, where: str) -> raw.Item:
+    base = given.url or ""
+    return raw.Item(
+        where=where,
+        base=base,
+        body_base=base,
+        guid=given.guid,
+        url=base,
+        title=_plain(given.title),
+        summary=_plain(given.standfirst),
+        body=given.body,
+        author=_plain(given.author),
+        minutes=str(given.minutes or ""),
+        dates=[given.published_at.isoformat()] if given.published_at else [],
+        categories=[*given.topics, *map(_plain, given.categories)],
+        images=[raw.Image(given.image_url, _plain(given.image_alt))] if given.image_url else [],
+        related=[raw.Link(link.url, _plain(link.title)) for link in given.related],
+    )
+
+
+def _plain(text: str) -> str:
+    return html.escape(text, quote=False)
