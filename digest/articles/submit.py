@@ -149,7 +149,7 @@ async def listing(
         .order_by(Article.position.desc().nulls_first(), Article.id.desc())
         .limit(limit)
     )
-    return (await connection.execute(statement)).all()
+    return list((await connection.execute(statement)).all())
 
 
 async def _named(
@@ -158,7 +158,7 @@ async def _named(
     statement = sa.select(Article.id, Article.title, Article.position).where(
         Article.publication_id == publication_id, condition
     )
-    return (await connection.execute(statement.order_by(Article.id))).all()
+    return list((await connection.execute(statement.order_by(Article.id))).all())
 
 
 def _entries(spec: publications.Spec, submissions: Sequence[Submission]) -> list[parse.Entry]:

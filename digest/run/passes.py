@@ -67,8 +67,7 @@ async def attempt(report: Report, name: str, run: Callable[[], Awaitable[Any]]) 
 
 async def ingest(parts: Parts, report: Report, now: datetime) -> None:
     """Fetch every due Source; one that breaks is set aside by itself."""
-    fetcher = poll.Fetcher(parts.fetch_limits, parts.rules)
-    polled = await poll.run(parts.db, fetcher, now)
+    polled = await poll.run(parts.db, parts.fetcher, now)
     report.articles.update(new=polled.new, updated=polled.updated, set_aside=polled.set_aside)
 
 

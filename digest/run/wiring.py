@@ -9,7 +9,7 @@ from pathlib import Path
 
 import digest
 from digest import clock, config, database, links, templating
-from digest.articles import changes, fetch
+from digest.articles import changes, fetch, poll
 from digest.audience import suppression
 from digest.editions import compose, contents, plan
 from digest.outbox import batch, fill, handing, outcomes, writer
@@ -31,8 +31,7 @@ class Parts:
     desk: handing.Desk
     filler: fill.Filler
     policy: plan.Policy
-    fetch_limits: fetch.Limits
-    rules: changes.Rules
+    fetcher: poll.Fetcher
     instance: str
 
     def sender(self, way_out: transport.Transport) -> batch.Sender:
@@ -52,22 +51,20 @@ def transport_of(settings: config.Settings, *, connections: int | None = None) -
     )
 
 
-def fetch_limits(settings: config.Settings) -> fetch.Limits:
+def fetcher(settings: config.Settings) -> poll.Fetcher:
+    """How Sources are fetched and judged."""
     ingest = settings.ingest
-    contact = f" (+{ingest.contact or settings.base_url})"
-    return fetch.Limits(
-        user_agent=f"digest/{digest.__version__}{contact}",
+    limits = fetch.Limits(
+        user_agent=f"digest/{digest.__version__} (+{ingest.contact or settings.base_url})",
         max_bytes=ingest.max_bytes,
         total=timedelta(seconds=ingest.timeout_seconds),
         allow_hosts=frozenset(ingest.allow_hosts),
     )
-
-
-def rules(settings: config.Settings) -> changes.Rules:
-    ingest = settings.ingest
-    return changes.Rules(
+    rules = changes.Rules(
         archive_after=timedelta(days=ingest.archive_after_days), newest=ingest.newest, hold_above=ingest.hold_above
     )
+    interval = timedelta(minutes=ingest.interval_minutes)
+    return poll.Fetcher(limits, rules, interval, ingest.max_entries)
 
 
 def policy(settings: config.Settings) -> plan.Policy:
@@ -111,8 +108,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             desk=handing.Desk(shelves, topics, hasher, scribe),
             filler=fill.Filler(shelves, topics, batch_size=settings.outbox.batch_size),
             policy=policy(settings),
-            fetch_limits=fetch_limits(settings),
-            rules=rules(settings),
+            fetcher=fetcher(settings),
             instance=instance.name(home, settings.instance),
         )
 
