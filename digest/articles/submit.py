@@ -149,7 +149,8 @@ async def listing(
         .order_by(Article.position.desc().nulls_first(), Article.id.desc())
         .limit(limit)
     )
-    return list((await connection.execute(statement)).all())
+    rows: Any = await connection.execute(statement)
+    return list(rows)
 
 
 async def _named(
@@ -158,7 +159,8 @@ async def _named(
     statement = sa.select(Article.id, Article.title, Article.position).where(
         Article.publication_id == publication_id, condition
     )
-    return list((await connection.execute(statement.order_by(Article.id))).all())
+    rows: Any = await connection.execute(statement.order_by(Article.id))
+    return list(rows)
 
 
 def _entries(spec: publications.Spec, submissions: Sequence[Submission]) -> list[parse.Entry]:
