@@ -49,7 +49,7 @@ class Known:
 
     topics: frozenset[str] | None
     since: int  # the number of Articles released when it began
-    may_have: set[str]  # Articles from before that its first digest may begin with
+    may_have: set[str]  # Articles from before that its first digests may bring
     must_have: set[str] = dataclasses.field(default_factory=set)
     frequency: str = "daily"
     is_active: bool = True
@@ -148,8 +148,10 @@ class Tiling(stateful.RuleBasedStateMachine):
         self.do(self._sign_up(reader, wish))
         held = frozenset(topics) or None
         matching = [name for name in self.released if held is None or not held.isdisjoint(self.topics_of[name])]
+        # From the n-th newest that matches on. Others from there on may come too if the reader widens their Topics.
+        start = self.released.index(matching[-FIRST]) if len(matching) >= FIRST else 0
         must = set() if known is None else known.must_have & set(self.got[reader])
-        self.known[reader] = Known(held, len(self.released), set(matching[-FIRST:]), must, frequency)
+        self.known[reader] = Known(held, len(self.released), set(self.released[start:]), must, frequency)
 
     async def _sign_up(self, reader: str, wish: preferences.Wish) -> None:
         """Ask and confirm, as the pages do. Also how somebody comes back."""
