@@ -14,10 +14,12 @@ import typer
 from typer.exceptions import TyperException
 
 from digest import errors
+from digest.commands import groups
+from digest.commands.options import Email, Json, Now, Pace, Slug
 
 DONE, UNABLE, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 # What the surroundings do to us rather than what somebody typed. By name, so that telling the two apart loads nothing.
-SURROUNDINGS = {"DatabaseError", "SchemaError", "InstanceError", "FolderError", "RelayError"}
+SURROUNDINGS = {"DatabaseError", "SchemaError", "InstanceError", "FolderError"}
 
 app = typer.Typer(
     add_completion=False,
@@ -25,23 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="E-mail digests at the pace every reader chooses. Start with: digest init",
 )
-database = typer.Typer(no_args_is_help=True, help="The database's schema.")
-subscribers = typer.Typer(no_args_is_help=True, help="Readers: bring in, list, let go, forget.")
-articles = typer.Typer(no_args_is_help=True, help="Single articles: hand in, list, take back.")
-editions = typer.Typer(no_args_is_help=True, help="Editions that are held or should not go out.")
-app.add_typer(database, name="db")
-app.add_typer(subscribers, name="subscribers")
-app.add_typer(articles, name="articles")
-app.add_typer(editions, name="editions")
-
-Slug = Annotated[str, typer.Argument(metavar="PUBLICATION", help="The publication's slug.", show_default=False)]
-Email = Annotated[str, typer.Argument(metavar="EMAIL", show_default=False)]
-Number = Annotated[int, typer.Argument(metavar="ID", show_default=False)]
-Now = Annotated[
-    str | None, typer.Option(metavar="INSTANT", help="Act as of this instant, like 2026-11-22T08:00:00+01:00.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Pace = Annotated[str | None, typer.Option(metavar="FREQUENCY", help="daily, weekly …")]
+app.add_typer(groups.database, name="db")
+app.add_typer(groups.subscribers, name="subscribers")
+app.add_typer(groups.articles, name="articles")
+app.add_typer(groups.editions, name="editions")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -221,84 +210,3 @@ def adopt() -> int:
     from digest.commands import operating
 
     return operating.adopt()
-
-
-@database.command("upgrade")
-def upgrade() -> int:
-    """Bring the schema up to date. Safe when several machines do it at once."""
-    from digest.commands import setup
-
-    return setup.upgrade()
-
-
-@subscribers.command("import")
-def import_subscribers(
-    publication: Slug,
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", show_default=False)],
-    confirmed: Annotated[bool, typer.Option("--confirmed", help="Their consent is on record.")] = False,
-    ask: Annotated[bool, typer.Option("--ask", help="Send the others a request to confirm.")] = False,
-    json: Json = False,
-) -> int:
-    """Bring in readers from a CSV. Bad rows are listed with their reason; good rows are imported."""
-    from digest.commands import readers
-
-    return readers.import_file(publication, file, readers.Consent(confirmed, ask), as_json=json)
-
-
-@subscribers.command("export")
-def export_subscribers(
-    publication: Slug,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: stdout.")] = None,
-) -> int:
-    """Write all readers as CSV, in the columns that import reads."""
-    from digest.commands import readers
-
-    return readers.export(publication, out)
-
-
-@subscribers.command()
-def erase(email: Email, json: Json = False) -> int:
-    """Forget a person in every publication."""
-    from digest.commands import readers
-
-    return readers.erase(email, as_json=json)
-
-
-@subscribers.command()
-def unsubscribe(publication: Slug, email: Email, json: Json = False) -> int:
-    """End a subscription, as the reader's own click would."""
-    from digest.commands import readers
-
-    return readers.unsubscribe(publication, email, as_json=json)
-
-
-@subscribers.command()
-def suppress(email: Email, json: Json = False) -> int:
-    """Never write to this address."""
-    from digest.commands import readers
-
-    return readers.suppress(email, as_json=json)
-
-
-@subscribers.command()
-def unsuppress(email: Email, json: Json = False) -> int:
-    """Let mail go to this address again."""
-    from digest.commands import readers
-
-    return readers.unsuppress(email, as_json=json)
-
-
-@editions.command("release")
-def release_edition(edition: Number, json: Json = False) -> int:
-    """Let an edition go out that was held because it was so late for so many."""
-    from digest.commands import operating
-
-    return operating.release(edition, as_json=json)
-
-
-@editions.command("cancel")
-def cancel_edition(edition: Number, json: Json = False) -> int:
-    """Stop an edition; its articles come with the next one."""
-    from digest.commands import operating
-
-    return operating.cancel(edition, as_json=json)

@@ -35,8 +35,10 @@ def import_file(slug: str, path: Path, consent: Consent, *, as_json: bool) -> in
         async with parts.db.reading() as connection:
             publication = await publications.get(connection, slug)
         order = importing.Order(publication, parts.hasher, parts.clock(), consent.confirmed, consent.ask)
-        with rows.open_file(path) as file, output.progress(f"import {path.name}", path.stat().st_size) as advance:
-            return await importing.run(parts.db, rows.read(_watched(file, advance)), order)
+        with rows.open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            with output.progress(f"import {path.name}", size) as advance:
+                return await importing.run(parts.db, rows.read(_watched(file, advance)), order)
 
     report = session.play(work)
     refused = [{"line": line, "reason": reason} for line, reason in report.refused]

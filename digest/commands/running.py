@@ -8,20 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest import errors
+from digest import config
 from digest.audience import models as audience
 from digest.commands import output, session
 from digest.editions import models as editions
 from digest.outbox import batch, models as outbox
 from digest.outbox.replies import Reply
 from digest.outbox.transports import transport
-from digest.run import passes, wiring
+from digest.run import logs, passes, wiring
 
 STOPPED = 130
-
-
-class RelayError(errors.DigestError):
-    """The relay cannot take mail now; what is due stays queued."""
 
 
 class Watched:
@@ -139,9 +135,19 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
 
 def serve(*, host: str | None, port: int | None) -> int:
+    # Loaded here, for it brings the whole web with it.
     from digest.run import daemon
 
-    settings, home = session.settings_for_daemon()
-    web = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"web": settings.web.model_copy(update=web)})
-    return daemon.serve(settings, home)
+    home = config.home()
+    settings = config.load(home)
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"web": settings.web.model_copy(update=given)})
+    logs.configure(level=settings.log.level, style=settings.log.format)
+    session.must_exist(settings)
+    with session.in_words(settings):
+        asyncio.run(daemon.serve(settings, home, on_ready=_ready))
+    return 0
+
+
+def _ready(url: str) -> None:
+    output.remark(f"serving at {url}; stop with Ctrl-C")

@@ -40,7 +40,7 @@ async def opened(at: clock.Clock = clock.system) -> AsyncIterator[wiring.Parts]:
     home = config.home()
     settings = config.load(home)
     log(settings)
-    _must_exist(settings)
+    must_exist(settings)
     with in_words(settings):
         async with wiring.build(settings, home, at) as parts:
             yield parts
@@ -70,11 +70,17 @@ def clock_of(text: str | None) -> clock.Clock:
     return clock.fixed(clock.parse(text)) if text else clock.system
 
 
-def _must_exist(settings: config.Settings) -> None:
+def must_exist(settings: config.Settings) -> None:
     """Opening an SQLite file makes it; a verb in the wrong folder must not leave an empty database there."""
+    if path := missing(settings):
+        raise schema.SchemaError(f"there is no database at {path} yet; run: digest init")
+
+
+def missing(settings: config.Settings) -> Path | None:
+    """The SQLite file that should be there and is not. Raises DatabaseError when the URL is wrong."""
     url = database.parse_url(settings.database.url)
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-        raise schema.SchemaError(f"there is no database at {url.database} yet; run: digest init")
+    path = Path(str(url.database))
+    return path if url.get_backend_name() == "sqlite" and not path.exists() else None
 
 
 def _reason(error: exc.DBAPIError) -> str:

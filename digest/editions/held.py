@@ -4,6 +4,7 @@ Both are conditional updates, so that two operators, or an operator and a pass, 
 cancelled Edition moves no reader: its Articles come with the next one.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -32,7 +33,7 @@ async def cancel(connection: AsyncConnection, edition_id: int) -> None:
 
 
 async def _move(
-    connection: AsyncConnection, edition_id: int, states: tuple[models.EditionState, ...], values: dict[str, object]
+    connection: AsyncConnection, edition_id: int, states: tuple[models.EditionState, ...], values: Mapping[str, object]
 ) -> None:
     edition = models.Edition
     moved = sa.update(edition).where(edition.id == edition_id, edition.state.in_(states)).values(values)
