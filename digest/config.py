@@ -73,7 +73,6 @@ class Editions(Part):
 
 class Outbox(Part):
     batch_size: int = Field(500, ge=1, le=10_000)
-    give_up_hours: float = Field(72, gt=0)
     retry_minutes: float = Field(30, gt=0)
 
 

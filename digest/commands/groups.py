@@ -1,0 +1,132 @@
+"""The verbs that come in groups: `digest db|subscribers|articles|editions …`. They only say what they take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.commands.options import Email, Json, Now, Number, Slug
+
+database = typer.Typer(no_args_is_help=True, help="The database's schema.")
+subscribers = typer.Typer(no_args_is_help=True, help="Readers: bring in, list, let go, forget.")
+articles = typer.Typer(no_args_is_help=True, help="Single articles: hand in, list, take back.")
+editions = typer.Typer(no_args_is_help=True, help="Editions that are held or should not go out.")
+
+
+@database.command("upgrade")
+def upgrade() -> int:
+    """Bring the schema up to date. Safe when several machines do it at once."""
+    from digest.commands import setup
+
+    return setup.upgrade()
+
+
+@subscribers.command("import")
+def import_subscribers(
+    publication: Slug,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", show_default=False)],
+    confirmed: Annotated[bool, typer.Option("--confirmed", help="Their consent is on record.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="Send the others a request to confirm.")] = False,
+    json: Json = False,
+) -> int:
+    """Bring in readers from a CSV. Bad rows are listed with their reason; good rows are imported."""
+    from digest.commands import readers
+
+    return readers.import_file(publication, file, readers.Consent(confirmed, ask), as_json=json)
+
+
+@subscribers.command("export")
+def export_subscribers(
+    publication: Slug,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: stdout.")] = None,
+) -> int:
+    """Write all readers as CSV, in the columns that import reads."""
+    from digest.commands import readers
+
+    return readers.export(publication, out)
+
+
+@subscribers.command()
+def erase(email: Email, json: Json = False) -> int:
+    """Forget a person in every publication."""
+    from digest.commands import readers
+
+    return readers.erase(email, as_json=json)
+
+
+@subscribers.command()
+def unsubscribe(publication: Slug, email: Email, json: Json = False) -> int:
+    """End a subscription, as the reader's own click would."""
+    from digest.commands import readers
+
+    return readers.unsubscribe(publication, email, as_json=json)
+
+
+@subscribers.command()
+def suppress(email: Email, json: Json = False) -> int:
+    """Never write to this address."""
+    from digest.commands import readers
+
+    return readers.suppress(email, as_json=json)
+
+
+@subscribers.command()
+def unsuppress(email: Email, json: Json = False) -> int:
+    """Let mail go to this address again."""
+    from digest.commands import readers
+
+    return readers.unsuppress(email, as_json=json)
+
+
+@articles.command()
+def add(
+    publication: Slug,
+    file: Annotated[Path, typer.Argument(metavar="FILE|-", help="JSON; - reads stdin.", show_default=False)],
+    now: Now = None,
+    json: Json = False,
+) -> int:
+    """Hand in one article or a list of them, as JSON, and release what is due."""
+    from digest.commands import content
+
+    return content.add(publication, file, now=now, as_json=json)
+
+
+@articles.command("list")
+def list_articles(
+    publication: Slug,
+    state: Annotated[str | None, typer.Option(help="waiting, held, archived, released or retracted.")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    json: Json = False,
+) -> int:
+    """List the newest articles."""
+    from digest.commands import content
+
+    return content.listing(publication, state, limit=limit, as_json=json)
+
+
+@articles.command()
+def retract(
+    publication: Slug,
+    article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Its number, guid or URL.", show_default=False)],
+    json: Json = False,
+) -> int:
+    """Take an article back: whoever has not got it yet never will."""
+    from digest.commands import content
+
+    return content.retract(publication, article, as_json=json)
+
+
+@editions.command("release")
+def release_edition(edition: Number, json: Json = False) -> int:
+    """Let an edition go out that was held because it was so late for so many."""
+    from digest.commands import operating
+
+    return operating.release(edition, as_json=json)
+
+
+@editions.command("cancel")
+def cancel_edition(edition: Number, json: Json = False) -> int:
+    """Stop an edition; its articles come with the next one."""
+    from digest.commands import operating
+
+    return operating.cancel(edition, as_json=json)

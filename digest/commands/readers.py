@@ -1,0 +1,155 @@
+"""Verbs about readers: import, export, erase, unsubscribe, suppress."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import addresses, links, publications
+from digest.audience import (
+    erase as erasing,
+    exporting,
+    importing,
+    models,
+    rows,
+    suppression,
+    trail,
+    unsubscribe as leaving,
+)
+from digest.commands import lookup, output, session
+from digest.run import wiring
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Whether the readers of a list have agreed already, or are to be asked."""
+
+    confirmed: bool = False
+    ask: bool = False
+
+
+def import_file(slug: str, path: Path, consent: Consent, *, as_json: bool) -> int:
+    async def work(parts: wiring.Parts) -> importing.Report:
+        async with parts.db.reading() as connection:
+            publication = await publications.get(connection, slug)
+        order = importing.Order(publication, parts.hasher, parts.clock(), consent.confirmed, consent.ask)
+        with rows.open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            with output.progress(f"import {path.name}", size) as advance:
+                return await importing.run(parts.db, rows.read(_watched(file, advance)), order)
+
+    report = session.play(work)
+    refused = [{"line": line, "reason": reason} for line, reason in report.refused]
+    if refused and not as_json:
+        output.remarks(output.table(("line", "not imported because"), report.refused))
+    output.show(asdict(report) | {"refused": refused}, [_summary(report, consent)], as_json=as_json)
+    return 0
+
+
+def _watched(lines: Iterable[str], advance: output.Advance) -> Iterator[str]:
+    for line in lines:
+        # In characters, which is near enough to the bytes of the file for a bar.
+        advance(len(line))
+        yield line
+
+
+def _summary(report: importing.Report, consent: Consent) -> str:
+    text = f"{report.imported} imported, {report.updated} updated, {report.unchanged} unchanged, "
+    text += f"{len(report.refused)} not imported"
+    if report.imported and not (consent.confirmed or consent.ask):
+        text += "; without --confirmed they are pending and get nothing (--ask sends each a request to confirm)"
+    return text
+
+
+def export(slug: str, out: Path | None) -> int:
+    async def work(parts: wiring.Parts) -> int:
+        async with parts.db.reading() as connection:
+            publication = await publications.get(connection, slug)
+        count = -1  # the header
+        with _target(out) as write:
+            async for text in exporting.lines(parts.db, publication.id):
+                write(text)
+                count += text.count("\n")
+        return count
+
+    count = session.play(work)
+    if out:
+        output.remark(f"{count} readers written to {out}")
+    return 0
+
+
+class _target:
+    """Where an export goes: stdout, or a private file that appears when it is complete."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}") if path else None
+
+    def __enter__(self) -> output.Write:
+        if self._draft is None:
+            return output.write
+        descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+        return self._file.write
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._draft is None or self._path is None:
+            return
+        self._file.close()
+        if kind is None:
+            self._draft.replace(self._path)
+        else:
+            self._draft.unlink()
+
+
+def erase(email: str, *, as_json: bool) -> int:
+    key = addresses.parse(email).key
+
+    async def work(parts: wiring.Parts, connection: AsyncConnection) -> bool:
+        return await erasing.erase(connection, parts.hasher, key, now=parts.clock())
+
+    was_known = session.transact(work)
+    text = "Erased; only a keyed hash is kept, so that no import brings the address back."
+    if not was_known:
+        text = "Nobody has this address. It is suppressed now, so that no import brings it in."
+    output.show({"erased": was_known}, [text], as_json=as_json)
+    return 0
+
+
+def unsubscribe(slug: str, email: str, *, as_json: bool) -> int:
+    async def work(parts: wiring.Parts, connection: AsyncConnection) -> leaving.Leaving:
+        found = await lookup.reader(connection, slug, email)
+        token = links.MailToken(found.subscription.id, found.subscription.generation, 0)
+        return await leaving.leave(connection, token, door=trail.Door.CLI, now=parts.clock())
+
+    answer = session.transact(work)
+    text = "Unsubscribed." if answer is leaving.Leaving.LEFT else "Had unsubscribed already."
+    output.show({"unsubscribed": answer is leaving.Leaving.LEFT}, [text], as_json=as_json)
+    return 0
+
+
+def suppress(email: str, *, as_json: bool) -> int:
+    key = addresses.parse(email).key
+
+    async def work(parts: wiring.Parts, connection: AsyncConnection) -> bool:
+        reason = models.SuppressionReason.OPERATOR
+        return await suppression.add(connection, parts.hasher, key, reason=reason, now=parts.clock())
+
+    is_new = session.transact(work)
+    text = "Suppressed: nothing is sent to this address." if is_new else "Was suppressed already."
+    output.show({"suppressed": is_new}, [text], as_json=as_json)
+    return 0
+
+
+def unsuppress(email: str, *, as_json: bool) -> int:
+    key = addresses.parse(email).key
+
+    async def work(parts: wiring.Parts, connection: AsyncConnection) -> bool:
+        return await suppression.lift(connection, parts.hasher, key)
+
+    was_covered = session.transact(work)
+    text = "Mail may go to this address again." if was_covered else "Was not suppressed."
+    output.show({"unsuppressed": was_covered}, [text], as_json=as_json)
+    return 0

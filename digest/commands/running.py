@@ -1,0 +1,153 @@
+"""`run`: all that is due, once, for cron. `serve`: the same all the time, with the pages."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from digest import config
+from digest.audience import models as audience
+from digest.commands import output, session
+from digest.editions import models as editions
+from digest.outbox import batch, models as outbox
+from digest.outbox.replies import Reply
+from digest.outbox.transports import transport
+from digest.run import logs, passes, wiring
+
+STOPPED = 130
+
+
+class Watched:
+    """A transport that moves a progress bar on with every reply."""
+
+    def __init__(self, inner: transport.Transport, advance: output.Advance) -> None:
+        self._inner, self._advance = inner, advance
+
+    @property
+    def connections(self) -> int:
+        return self._inner.connections
+
+    async def open(self) -> None:
+        await self._inner.open()
+
+    async def send(self, letter: transport.Letter) -> Reply:
+        reply = await self._inner.send(letter)
+        self._advance(1)
+        return reply
+
+    async def probe(self) -> Reply:
+        return await self._inner.probe()
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def run(*, now: str | None, as_json: bool) -> int:
+    document, stopped = session.play(_run, at=session.clock_of(now))
+    for failure in document["failures"]:
+        output.remark(failure)
+    output.show(document, _lines(document), as_json=as_json)
+    if stopped:
+        return STOPPED
+    return 1 if document["failures"] else 0
+
+
+async def _run(parts: wiring.Parts) -> tuple[dict[str, Any], bool]:
+    # A wrong URL is found before anything is done.
+    way_out = wiring.transport_of(parts.settings)
+    now = parts.clock()
+    with output.progress("mails") as advance:
+        async with _open(Watched(way_out, advance)) as opened:
+            sender = parts.sender(opened)
+            stopped = _stop_on_signals(sender)
+            trouble = await _trouble(parts, opened)
+            if trouble:
+                # Everything but the sending: each try would only be a deferral on each row.
+                sender.stopping.set()
+            report = await passes.run_due(parts, now, sender)
+    if trouble:
+        report.failures.append(trouble)
+    return await passes.as_document(parts, report), bool(stopped)
+
+
+@asynccontextmanager
+async def _open(way_out: transport.Transport) -> AsyncIterator[transport.Transport]:
+    await way_out.open()
+    try:
+        yield way_out
+    finally:
+        await way_out.close()
+
+
+def _stop_on_signals(sender: batch.Sender) -> list[int]:
+    """Ctrl-C and SIGTERM let mails on the wire finish; breaking off there would leave them in doubt."""
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        sender.stopping.set()
+        asyncio.get_running_loop().remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    return received
+
+
+async def _trouble(parts: wiring.Parts, way_out: transport.Transport) -> str | None:
+    """Why mail cannot leave, if any is due. Nothing due: the relay is not bothered."""
+    if not await _has_work(parts):
+        return None
+    reply = await way_out.probe()
+    if 200 <= reply.code < 300:
+        return None
+    said = f"{reply.code} {reply.text}" if reply.code else reply.text
+    return f"send: the relay cannot take mail: {' '.join(said.split())}; what is due stays queued"
+
+
+async def _has_work(parts: wiring.Parts) -> bool:
+    """Whether mail is due or may become so in this run."""
+    now = parts.clock()
+    cadence, edition, delivery = audience.Cadence, editions.Edition, outbox.Delivery
+    waits = [outbox.DeliveryState.DEFERRED, outbox.DeliveryState.DOUBTFUL]
+    questions = (
+        sa.exists().where(outbox.Batch.state != outbox.BatchState.DONE),
+        sa.exists().where(edition.state == editions.EditionState.PLANNED),
+        sa.exists().where(sa.or_(cadence.next_due_at <= now, cadence.next_due_at.is_(None))),
+        sa.exists().where(delivery.state.in_(waits), delivery.retry_at <= now),
+        sa.exists().where(audience.Subscription.notice_due.is_not(None)),
+    )
+    async with parts.db.reading() as connection:
+        return bool(await connection.scalar(sa.select(sa.or_(*questions))))
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    articles, deliveries = document["articles"], document["deliveries"]
+    counts = ", ".join(f"{count} {state}" for state, count in deliveries.items() if count)
+    return [
+        f"articles   {articles['new']} new, {articles['updated']} updated, {articles['set_aside']} set aside",
+        f"editions   {len(document['editions'])} planned",
+        f"deliveries {counts or 'none'}",
+        f"next due   {document['next_due_at'] or 'nothing planned: no active readers'}",
+    ]
+
+
+def serve(*, host: str | None, port: int | None) -> int:
+    # Loaded here, for it brings the whole web with it.
+    from digest.run import daemon
+
+    home = config.home()
+    settings = config.load(home)
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"web": settings.web.model_copy(update=given)})
+    logs.configure(level=settings.log.level, style=settings.log.format)
+    session.must_exist(settings)
+    with session.in_words(settings):
+        asyncio.run(daemon.serve(settings, home, on_ready=_ready))
+    return 0
+
+
+def _ready(url: str) -> None:
+    output.remark(f"serving at {url}; stop with Ctrl-C")

@@ -1,0 +1,115 @@
+"""`init` and `db upgrade`: from an empty folder to an installation, safe to repeat at any point.
+
+Leaves settings, keys, the installation's name, a database with its schema, and the shipped Publication applied.
+Never overwrites a file.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from digest import config, database, links, templating
+from digest.commands import output, session
+from digest.run import instance, schema, wiring
+
+FIRST_PUBLICATION = "mias-feed"
+# 48 random bytes are 64 characters: twice what links.MIN_KEY_LENGTH asks for.
+KEY_BYTES = 48
+
+
+def init() -> int:
+    home = config.home()
+    var = home / "var"
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _shipped(Path("digest.toml"), home)
+    settings = _with_keys(home)
+    session.log(settings)
+    links.Signer(settings.keys())  # before the database, so that weak keys leave nothing half done
+    asyncio.run(_set_up(settings, home))
+    print(f"\nReady in {home}. Next:")
+    print(f"  look through   {home / 'config' / 'digest.toml'} and set DIGEST_SMTP_URL")
+    print(f"  bring articles digest ingest {FIRST_PUBLICATION} URL-OR-FILE")
+    print(f"  bring readers  digest subscribers import {FIRST_PUBLICATION} FILE.csv --confirmed")
+    print("  and send       digest run   (or: digest serve)")
+    return 0
+
+
+def upgrade() -> int:
+    settings = config.load(config.home())
+    session.log(settings)
+    changed = asyncio.run(_upgrade(settings))
+    print("The database has the newest schema now." if changed else "The database has the newest schema already.")
+    return 0
+
+
+def _say(what: str, where: object, is_new: bool) -> None:
+    print(f"  {'made' if is_new else 'kept'}  {what}  {where}")
+
+
+def _shipped(name: Path, home: Path) -> None:
+    """Copy a shipped settings file, unless there is one."""
+    target = home / "config" / name
+    is_new = not target.exists()
+    if is_new:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(templating.data_dir("config") / name, target)
+    _say("settings     ", target, is_new)
+
+
+def _with_keys(home: Path) -> config.Settings:
+    """The Settings, with fresh keys kept in `var/` if none are given. All other mistakes come first."""
+    settings = config.load(home)
+    path = config.keys_file(home)
+    if settings.keys():
+        _say("secret keys  ", path if path.exists() else "from DIGEST_SECRET_KEYS", is_new=False)
+        return settings
+    _write_secret(path, secrets.token_urlsafe(KEY_BYTES))
+    _say("secret keys  ", f"{path} (keep a copy: links in sent mails work only with them)", is_new=True)
+    return config.load(home)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    # An empty file is what a crash between making and writing left behind.
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+async def _upgrade(settings: config.Settings) -> bool:
+    db = database.connect(settings.database.url)
+    try:
+        return await schema.upgrade(db)
+    finally:
+        await db.close()
+
+
+async def _set_up(settings: config.Settings, home: Path) -> None:
+    url = database.parse_url(settings.database.url).render_as_string(hide_password=True)
+    _say("database     ", url, await _upgrade(settings))
+    async with wiring.build(settings, home) as parts:
+        await _claim(parts)
+        await _first_publication(parts)
+
+
+async def _claim(parts: wiring.Parts) -> None:
+    """A database of another installation is set up all the same: pages are served, only mail is fenced."""
+    try:
+        await instance.check(parts.db, parts.instance)
+    except instance.InstanceError as error:
+        output.remark(str(error))
+    else:
+        _say("installation ", parts.instance, is_new=False)
+
+
+async def _first_publication(parts: wiring.Parts) -> None:
+    """Ship one Publication to begin with; who has their own gets none."""
+    folder = parts.home / "config" / "publications"
+    name = Path("publications") / f"{FIRST_PUBLICATION}.toml"
+    if folder.is_dir() and any(folder.glob("*.toml")) and not (parts.home / "config" / name).exists():
+        return
+    _shipped(name, parts.home)
