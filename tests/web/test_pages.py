@@ -144,7 +144,7 @@ async def test_a_day_we_cannot_keep_is_refused_with_those_we_can(site, until):
     [
         ({"for": "4"}, "2026-11-30"),
         ({"for": "8"}, "2026-12-28"),
-        ({"until": "2026-11-03"}, "2026-11-03"),
+        ({"for": "2", "until": "2026-11-03"}, "2026-11-03"),
         ({"for": "3"}, None),
     ],
 )
