@@ -10,7 +10,6 @@ from datetime import date, datetime, time
 from typing import Any
 
 import jinja2
-from babel import support
 from starlette.responses import HTMLResponse
 
 from digest import publications, templating, zones
@@ -39,8 +38,7 @@ def _day_in(instant: datetime, timezone: str) -> date:
 def _voice(locale: str) -> wording.Wording:
     """English where there is no translation: text, language tag, direction and dates belong together."""
     say = wording.of(locale)
-    is_spoken = say.locale.language == "en" or isinstance(say.translations, support.Translations)
-    return say if is_spoken else wording.of("en")
+    return say if say.language.partition("-")[0] == say.locale.language else wording.of("en")
 
 
 def page(
