@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digest import database, publications
-from digest.audience import models, preferences, rows
+from digest.audience import models, preferences, rows, standing
 
 # Rows in memory at a time: a list of millions is written as it is read.
 PAGE = 2000
@@ -29,21 +29,7 @@ async def lines(db: database.Database, publication_id: int) -> AsyncIterator[str
 
 def _query(publication_id: int, after: int) -> sa.Select[Any]:
     return (
-        sa.select(
-            models.Subscription.id,
-            models.Subscription.state,
-            models.Subscription.locale,
-            models.Subscriber.email,
-            models.Subscriber.name,
-            models.Cadence.frequency,
-            models.Cadence.weekday,
-            models.Cadence.send_at,
-            models.Cadence.timezone,
-            models.TopicSet.topics,
-        )
-        .join(models.Subscriber, models.Subscriber.id == models.Subscription.subscriber_id)
-        .join(models.Cadence, models.Cadence.id == models.Subscription.cadence_id)
-        .outerjoin(models.TopicSet, models.TopicSet.id == models.Subscription.topic_set_id)
+        standing.query()
         .where(models.Subscription.publication_id == publication_id, models.Subscription.id > after)
         .order_by(models.Subscription.id)
         .limit(PAGE)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, errors, publications
-from digest.audience import models, preferences, rows, start, suppression, trail
+from digest.audience import models, preferences, rows, standing, start, suppression, trail
 
 # One transaction's worth: some 50 ms of SQLite's only write lock, so that mail leaves while a list comes in.
 SLICE = 1000
@@ -117,7 +117,7 @@ class _Intake:
             subscription = known.subscriptions.get(key)
             try:
                 self._refuse(known.suppressed.get(key), subscription)
-                choice = self._choice(row.wish, None if subscription is None else _chosen(subscription))
+                choice = self._choice(row.wish, None if subscription is None else standing.choice(subscription))
             except errors.DigestError as error:
                 report.refused.append((row.line, str(error)))
                 continue
@@ -135,7 +135,7 @@ class _Intake:
     async def _look_up(self, connection: AsyncConnection, good: dict[str, rows.Row]) -> _Known:
         suppressed = await suppression.covered(connection, self.order.hasher, good)
         found = await connection.execute(_existing(self.order.publication.id, list(good)))
-        return _Known(suppressed, {row.key: row for row in found})
+        return _Known(suppressed, {row.address_key: row for row in found})
 
     @staticmethod
     def _refuse(reason: models.SuppressionReason | None, subscription: sa.Row[Any] | None) -> None:
@@ -270,26 +270,9 @@ class _Intake:
 def _existing(publication_id: int, keys: list[str]) -> sa.Select[Any]:
     """The Subscriptions these addresses have already; locked, for a reader may be leaving this very moment."""
     return (
-        sa.select(
-            models.Subscription,
-            models.Subscriber.key,
-            models.Subscriber.email,
-            models.Subscriber.name,
-            models.Cadence.frequency,
-            models.Cadence.weekday,
-            models.Cadence.send_at,
-            models.Cadence.timezone,
-            models.TopicSet.topics,
-        )
-        .join(models.Subscriber, models.Subscriber.id == models.Subscription.subscriber_id)
-        .join(models.Cadence, models.Cadence.id == models.Subscription.cadence_id)
-        .outerjoin(models.TopicSet, models.TopicSet.id == models.Subscription.topic_set_id)
+        standing.query()
         .where(models.Subscriber.key.in_(keys), models.Subscription.publication_id == publication_id)
+        # In one order everywhere, or two imports at once could wait for each other for ever.
         .order_by(models.Subscription.id)
         .with_for_update(of=models.Subscription)
     )
-
-
-def _chosen(row: sa.Row[Any]) -> preferences.Choice:
-    topics = None if row.topics is None else tuple(row.topics)
-    return preferences.Choice(row.frequency, row.weekday, row.send_at, row.timezone, topics)

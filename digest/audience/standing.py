@@ -30,14 +30,14 @@ class Standing:
         return until is not None and until > now
 
 
-async def find(connection: AsyncConnection, subscription_id: int, *, lock: bool = False) -> Standing | None:
-    """None when there is no such Subscription (any more). `lock` when the caller is going to change it."""
-    query = (
+def query() -> sa.Select[Any]:
+    """Subscriptions with the columns of whose they are and what was chosen."""
+    return (
         sa.select(
             models.Subscription,
             models.Subscriber.email,
             models.Subscriber.key.label("address_key"),
-            publications.Publication.spec,
+            models.Subscriber.name,
             models.Cadence.frequency,
             models.Cadence.weekday,
             models.Cadence.send_at,
@@ -45,18 +45,27 @@ async def find(connection: AsyncConnection, subscription_id: int, *, lock: bool 
             models.TopicSet.topics,
         )
         .join(models.Subscriber, models.Subscriber.id == models.Subscription.subscriber_id)
-        .join(publications.Publication, publications.Publication.id == models.Subscription.publication_id)
         .join(models.Cadence, models.Cadence.id == models.Subscription.cadence_id)
         .outerjoin(models.TopicSet, models.TopicSet.id == models.Subscription.topic_set_id)
+    )
+
+
+def choice(row: sa.Row[Any]) -> preferences.Choice:
+    """What was chosen, of a row of `query`."""
+    topics = None if row.topics is None else tuple(row.topics)
+    return preferences.Choice(row.frequency, row.weekday, row.send_at, row.timezone, topics)
+
+
+async def find(connection: AsyncConnection, subscription_id: int, *, lock: bool = False) -> Standing | None:
+    """None when there is no such Subscription (any more). `lock` when the caller is going to change it."""
+    publication = publications.Publication
+    statement = (
+        query()
+        .add_columns(publication.spec)
+        .join(publication, publication.id == models.Subscription.publication_id)
         .where(models.Subscription.id == subscription_id)
     )
     if lock:
-        query = query.with_for_update(of=models.Subscription)
-    row = (await connection.execute(query)).one_or_none()
-    return None if row is None else _standing(row)
-
-
-def _standing(row: sa.Row[Any]) -> Standing:
-    topics = None if row.topics is None else tuple(row.topics)
-    choice = preferences.Choice(row.frequency, row.weekday, row.send_at, row.timezone, topics)
-    return Standing(row, row.email, row.address_key, publications.load(row.spec), choice)
+        statement = statement.with_for_update(of=models.Subscription)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else Standing(row, row.email, row.address_key, publications.load(row.spec), choice(row))

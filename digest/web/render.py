@@ -35,12 +35,18 @@ def _day_in(instant: datetime, timezone: str) -> date:
     return instant.astimezone(zones.get(timezone)).date()
 
 
+def _voice(locale: str) -> wording.Wording:
+    """English where there is no translation: text, language tag, direction and dates belong together."""
+    say = wording.of(locale)
+    return say if say.language.partition("-")[0] == say.locale.language else wording.of("en")
+
+
 def page(
     name: str, spec: publications.Spec | None = None, *, status: int = 200, locale: str | None = None, **context: Any
 ) -> HTMLResponse:
     """The page as a response, in the Publication's colours where there is one."""
     nonce = secrets.token_urlsafe(12)
-    say = wording.of(locale or (spec.locale if spec else "en"))
+    say = _voice(locale or (spec.locale if spec else "en"))
     words = {
         "root": "",
         "spec": spec,

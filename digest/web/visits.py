@@ -113,4 +113,4 @@ def lost() -> Response:
 def masked(email: str) -> str:
     """Enough for the reader to know it, too little for whom a mail was forwarded to."""
     local, _, domain = email.rpartition("@")
-    return f"{local[:1]}…@{domain}"
+    return f"{local[:1]}***@{domain}"

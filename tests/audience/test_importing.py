@@ -1,3 +1,4 @@
+import asyncio
 import io
 
 import pytest
@@ -202,3 +203,24 @@ async def test_long_lists_are_taken_in_and_given_out_in_slices(db, now, monkeypa
     assert (await bring(db, publication, text, now=now, confirmed=True)).imported == 9
     exported = "".join([part async for part in exporting.lines(db, publication.id)])
     assert [line.split(",")[0] for line in exported.splitlines()[1:]] == [f"r{n}@example.org" for n in range(9)]
+
+
+async def test_two_imports_at_once_bring_each_reader_in_once(db, now):
+    publication = await cast.a_publication(db)
+    addresses = [f"r{number}@example.org" for number in range(300)]
+    one, other = (["email\n", *(f"{a}\n" for a in some)] for some in (addresses, reversed(addresses)))
+    reports = await asyncio.gather(
+        *(bring(db, publication, "".join(lines), now=now, confirmed=True) for lines in (one, other))
+    )
+    assert sum(report.imported for report in reports) == 300
+    assert sum(report.unchanged for report in reports) == 300
+    assert len(await readers(db)) == 300
+
+
+async def test_a_reader_who_leaves_during_an_import_stays_out(db, now):
+    publication = await cast.a_publication(db)
+    text = "email,frequency\n" + "".join(f"r{number}@example.org,weekly\n" for number in range(50))
+    await bring(db, publication, text, now=now, confirmed=True)
+    again = text.replace("weekly", "monthly")
+    await asyncio.gather(bring(db, publication, again, now=now, confirmed=True), leave(db, "r7@example.org", now=now))
+    assert (await readers(db))["r7@example.org"].state is State.UNSUBSCRIBED

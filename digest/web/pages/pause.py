@@ -58,11 +58,13 @@ async def resume(request: Request) -> Response:
 
 def wished_day(form: dict[str, str], today: date) -> date | None:
     """The first day with mail again, None when the form names none we can keep."""
+    # Whoever fills in a day means it, though the button before "2 weeks" is still the one pressed.
+    until = form.get("until", "")
     for weeks in WEEKS:
-        if form.get("for") == str(weeks):
+        if form.get("for") == str(weeks) and not until:
             return today + timedelta(weeks=weeks)
     try:
-        day = date.fromisoformat(form.get("until", ""))
+        day = date.fromisoformat(until)
     except ValueError:
         return None
     return day if today < day <= today + LONGEST else None
