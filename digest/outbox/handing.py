@@ -152,11 +152,16 @@ async def _readers(connection: AsyncConnection, desk: Desk, rows: Sequence[Any])
             last_date=row.reader_last_date,
             last_instant_at=row.reader_last_instant_at,
             paused_until=row.reader_paused_until,
-            is_suppressed=row.address_key in suppressed,
+            is_suppressed=_is_suppressed(row, suppressed.get(row.address_key)),
             has_mail_in_flight=row.subscription_id in busy and row.state is not models.DeliveryState.DOUBTFUL,
         )
         for row in rows
     }
+
+
+def _is_suppressed(row: Any, reason: audience.SuppressionReason | None) -> bool:
+    """Who was erased may come back by their own wish, so one request to confirm may go out."""
+    return not suppression.may_ask(reason) if row.kind == "confirm" else reason is not None
 
 
 async def _in_flight(connection: AsyncConnection, rows: Sequence[Any]) -> set[int]:

@@ -73,7 +73,7 @@ class Wait:
 
 # In which states a Subscription may get which notice.
 _NOTICES = {
-    "confirm": (SubscriptionState.PENDING,),
+    "confirm": (SubscriptionState.PENDING, SubscriptionState.FAILING),
     "welcome": (SubscriptionState.ACTIVE,),
     "goodbye": (SubscriptionState.UNSUBSCRIBED,),
 }
