@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from digest import database, errors, publications
-from digest.articles import apply as applying, models, poll, release as releasing, sources, store, submit
+from digest.articles import models, poll, release as releasing, sources, store, submit
+from digest.audience import apply as applying
 from digest.commands import output, session
 from digest.run import wiring
 
@@ -18,12 +19,28 @@ def apply(files: Sequence[Path], *, as_json: bool) -> int:
     # All are read before one is applied: a mistake in the last leaves nothing half done.
     specs = read_all(files)
 
-    async def work(parts: wiring.Parts) -> dict[str, str]:
-        return {spec.slug: str(await applying.run(parts.db, spec, parts.clock())) for spec in specs}
+    async def work(parts: wiring.Parts) -> tuple[dict[str, str], list[str]]:
+        applied, refused = {}, list[str]()
+        for spec in specs:
+            try:
+                applied[spec.slug] = outcome(await applying.apply(parts.db, spec, parts.clock()))
+            except errors.DigestError as error:
+                # Each Publication is applied whole or not at all; one that is refused stops no other.
+                refused += str(error).splitlines()
+        return applied, refused
 
-    applied = session.play(work)
-    output.show({"publications": applied}, [f"{slug}: {what}" for slug, what in applied.items()], as_json=as_json)
-    return 0
+    applied, refused = session.play(work)
+    for line in refused:
+        output.remark(line)
+    document = {"publications": applied, "refused": refused}
+    output.show(document, [f"{slug}: {what}" for slug, what in applied.items()], as_json=as_json)
+    return 2 if refused else 0
+
+
+def outcome(applied: applying.Applied) -> str:
+    if applied.created:
+        return "created"
+    return f"changed {', '.join(applied.changed)}" if applied.changed else "unchanged"
 
 
 def read_all(files: Sequence[Path]) -> list[publications.Spec]:

@@ -10,8 +10,9 @@ import secrets
 import shutil
 from pathlib import Path
 
-from digest import config, database, links, templating
-from digest.commands import output, session
+from digest import config, database, links, publications, templating
+from digest.audience import apply as applying
+from digest.commands import content, output, session
 from digest.run import instance, schema, wiring
 
 FIRST_PUBLICATION = "mias-feed"
@@ -27,13 +28,25 @@ def init() -> int:
     settings = _with_keys(home)
     session.log(settings)
     links.Signer(settings.keys())  # before the database, so that weak keys leave nothing half done
-    asyncio.run(_set_up(settings, home))
+    first = _first_publication(home)
+    with session.in_words(settings):
+        asyncio.run(_set_up(settings, home, first))
     print(f"\nReady in {home}. Next:")
     print(f"  look through   {home / 'config' / 'digest.toml'} and set DIGEST_SMTP_URL")
     print(f"  bring articles digest ingest {FIRST_PUBLICATION} URL-OR-FILE")
     print(f"  bring readers  digest subscribers import {FIRST_PUBLICATION} FILE.csv --confirmed")
     print("  and send       digest run   (or: digest serve)")
     return 0
+
+
+def _first_publication(home: Path) -> Path | None:
+    """The file of the shipped Publication; none for those who have their own and not this one."""
+    name = Path("publications") / f"{FIRST_PUBLICATION}.toml"
+    path = home / "config" / name
+    if not path.exists() and any(path.parent.glob("*.toml")):
+        return None
+    _shipped(name, home)
+    return path
 
 
 def upgrade() -> int:
@@ -88,12 +101,12 @@ async def _upgrade(settings: config.Settings) -> bool:
         await db.close()
 
 
-async def _set_up(settings: config.Settings, home: Path) -> None:
+async def _set_up(settings: config.Settings, home: Path, first: Path | None) -> None:
     url = database.parse_url(settings.database.url).render_as_string(hide_password=True)
     _say("database     ", url, await _upgrade(settings))
     async with wiring.build(settings, home) as parts:
         await _claim(parts)
-        await _first_publication(parts)
+        await _apply(parts, first)
 
 
 async def _claim(parts: wiring.Parts) -> None:
@@ -106,10 +119,8 @@ async def _claim(parts: wiring.Parts) -> None:
         _say("installation ", parts.instance, is_new=False)
 
 
-async def _first_publication(parts: wiring.Parts) -> None:
-    """Ship one Publication to begin with; who has their own gets none."""
-    folder = parts.home / "config" / "publications"
-    name = Path("publications") / f"{FIRST_PUBLICATION}.toml"
-    if folder.is_dir() and any(folder.glob("*.toml")) and not (parts.home / "config" / name).exists():
+async def _apply(parts: wiring.Parts, path: Path | None) -> None:
+    if path is None:
         return
-    _shipped(name, parts.home)
+    applied = await applying.apply(parts.db, publications.read(path), parts.clock())
+    _say("publication  ", f"{path.stem} ({content.outcome(applied)})", is_new=applied.created)

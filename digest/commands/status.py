@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, publications, urls, zones
-from digest.articles import models as articles, sources
+from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
 from digest.commands import output, session
 from digest.editions import models as editions
@@ -112,7 +112,7 @@ async def _sources(connection: AsyncConnection) -> list[dict[str, Any]]:
             {
                 "id": row.id,
                 "publication": row.publication,
-                "address": sources.shown(row.address),
+                "address": weblinks.shown(row.address),
                 "state": str(row.state),
                 "fetched_at": row.fetched_at,
                 "next_fetch_at": row.next_fetch_at,
@@ -157,7 +157,7 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
         lines.append(f"base_url is {settings.base_url}: links in mails work on this machine only")
     elif not settings.base_url.startswith("https://"):
         lines.append(
-            f"base_url is {settings.base_url}: without https, mailbox providers offer no one-click unsubscribe"
+            f"base_url is {settings.base_url}: mailbox providers ignore links without https"
         )
     if not settings.smtp.url:
         lines.append("smtp.url is empty: no mail can leave; set DIGEST_SMTP_URL")
