@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 
 from digest import clock, errors, publications, templating, zones
 from digest.articles import parse, visit
@@ -36,16 +35,7 @@ class Programme:
     begins_at: datetime
     ends_at: datetime
     readers: tuple[rows.Row, ...]
-
-
-def locate(text: str) -> str:
-    """What an operator typed as the address of a feed. Raises FeedError for a file that is not there."""
-    if re.match(r"(https?|file)://", text, re.IGNORECASE):
-        return text
-    path = Path(text).expanduser().resolve()
-    if not path.is_file():
-        raise FeedError(f"there is no file {path}; name a feed by its URL (https://…) or its file")
-    return path.as_uri()
+    articles: int
 
 
 async def look(url: str, fetcher: visit.Fetcher) -> parse.Feed:
@@ -110,7 +100,7 @@ def _programme(spec: publications.Spec, feed: parse.Feed, readers: Iterable[rows
     zone = zones.get(spec.timezone)
     last_day = newest.astimezone(zone).date()
     ends_at = datetime.combine(last_day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
-    return Programme(spec, ends_at - DAYS, ends_at, tuple(readers))
+    return Programme(spec, ends_at - DAYS, ends_at, tuple(readers), len(feed.entries))
 
 
 def newest_date(dates: Iterable[datetime | None], now: datetime) -> datetime:

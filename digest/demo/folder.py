@@ -46,13 +46,18 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def settings(folder: Path, *, base_url: str, smtp_url: str, allow_hosts: tuple[str, ...]) -> config.Settings:
+def settings(
+    folder: Path, *, base_url: str, smtp_url: str, allow_hosts: tuple[str, ...], interval_minutes: float | None = None
+) -> config.Settings:
     """Settings with a database and a key of its own; the environment and config files of the operator have no say."""
+    ingest = config.Ingest(allow_hosts=allow_hosts)
+    if interval_minutes:
+        ingest = ingest.model_copy(update={"interval_minutes": interval_minutes})
     return config.Settings(
         base_url=base_url,
         instance="demo",
         secret_keys=pydantic.SecretStr(secrets.token_urlsafe(32)),
         database=config.Database(url=f"sqlite:///{folder / 'var' / 'demo.db'}"),
         smtp=config.Smtp(url=smtp_url),
-        ingest=config.Ingest(allow_hosts=allow_hosts),
+        ingest=ingest,
     )

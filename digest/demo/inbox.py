@@ -51,18 +51,18 @@ class Inbox:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/inbox", self.list),
-            Route("/inbox/{number:int}", self.open),
+            Route("/inbox", self.overview),
+            Route("/inbox/{number:int}", self.mail),
             Route("/inbox/{number:int}/{form}", self.raw),
             Route("/inbox/{number:int}/one-click", self.one_click, methods=["POST"]),
         ]
 
-    async def list(self, request: Request) -> Response:
+    async def overview(self, request: Request) -> Response:
         to = request.query_params.get("to", "")
         shown = [self._row(letter) for letter in reversed(self.letters()) if to in ("", letter.recipient)]
         return self._page("inbox.html", rows=shown, to=to, people=self._people())
 
-    async def open(self, request: Request) -> Response:
+    async def mail(self, request: Request) -> Response:
         letter = self._get(request)
         view = request.query_params.get("view", "html")
         if view not in VIEWS:
@@ -124,7 +124,7 @@ class Inbox:
 
     def _row(self, letter: Letter) -> dict[str, Any]:
         reader = self.readers.get(letter.recipient)
-        zone = reader.rule.timezone if reader else "UTC"
+        zone = reader.zone if reader else "UTC"
         local = letter.at.astimezone(zones.get(zone))
         name = letter.message["From"].addresses[0].display_name if letter.message["From"] else ""
         return {

@@ -91,27 +91,32 @@ class Letter:
     @cached_property
     def told(self) -> tuple[Name, ...]:
         """The Articles told in full or as a link, in reading order."""
-        return tuple(_name(element) for element in self._elements("headline", "subhead", "link"))
+        return told_in(self.html)
 
     @cached_property
-    def more(self) -> int:
-        """How many are only counted: "and 12 more"."""
-        counted = self._elements("more")
-        return int("0" + "".join(filter(str.isdecimal, counted[0].text_content()))) if counted else 0
+    def more_url(self) -> str:
+        """Where the list behind "and 12 more" is; empty if all are told."""
+        links = [element.find(".//a") for element in _elements(self.html, "more")]
+        return str(links[0].get("href")) if links and links[0] is not None else ""
 
     @cached_property
     def pictures(self) -> tuple[str, ...]:
         """Where its pictures lie."""
-        if not self.html:
-            return ()
-        return tuple(image.get("src", "") for image in lxml.html.document_fromstring(self.html).iter("img"))
+        images = lxml.html.document_fromstring(self.html).iter("img") if self.html else ()
+        return tuple(image.get("src", "") for image in images)
 
-    def _elements(self, *classes: str) -> list[lxml.html.HtmlElement]:
-        """Elements our layout marks so. Not any link: pictures and related links lead to Articles, and tell none."""
-        if not self.html:
-            return []
-        tags = lxml.html.document_fromstring(self.html).iter("h2", "h3", "li", "td")
-        return [element for element in tags if set(classes) & set((element.get("class") or "").split())]
+
+def told_in(html: str) -> tuple[Name, ...]:
+    """The Articles a digest's HTML tells, in the mail or on its page."""
+    return tuple(_name(element) for element in _elements(html, "headline", "subhead", "link"))
+
+
+def _elements(html: str, *classes: str) -> list[lxml.html.HtmlElement]:
+    """Elements our layout marks so. Not any link: pictures and related links lead to Articles, and tell none."""
+    if not html:
+        return []
+    tags = lxml.html.document_fromstring(html).iter("h2", "h3", "li", "td")
+    return [element for element in tags if set(classes) & set((element.get("class") or "").split())]
 
 
 def _name(element: lxml.html.HtmlElement) -> Name:

@@ -36,6 +36,10 @@ class Site:
         self._etag = f'"{hashlib.sha256(self._feed).hexdigest()[:16]}"'
         self._templates = templating.environment([templating.data_dir("templates") / "demo"])
 
+    @property
+    def feed_url(self) -> str:
+        return f"{self._base_url}{PATH}feed.xml"
+
     def routes(self) -> list[Route]:
         return [
             Route(PATH + "feed.xml", self.feed),

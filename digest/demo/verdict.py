@@ -28,6 +28,7 @@ class Reader:
     email: str
     name: str
     rule: cadence.Rule
+    zone: str
     topics: tuple[str, ...] | None
     begins_after: int
 
@@ -36,12 +37,20 @@ class Reader:
         return article.position > self.begins_after and choose.matches(article.topics, held)
 
 
+@dataclass(frozen=True)
+class Digest:
+    """A received digest, and all it tells: by the mail itself and by the list it links to."""
+
+    letter: Letter
+    told: tuple[Name, ...]
+
+
 @dataclass
 class Verdict:
     """What became of one reader's Articles. `waiting` are for a digest that is not due yet."""
 
     reader: Reader
-    letters: list[Letter]
+    digests: list[Digest]
     told: int = 0
     lost: list[Name] = field(default_factory=list)
     twice: list[Name] = field(default_factory=list)
@@ -53,35 +62,24 @@ class Verdict:
         return not (self.lost or self.twice or self.unwanted)
 
 
-def judge(reader: Reader, letters: Iterable[Letter], articles: Sequence[Article], *, end: datetime) -> Verdict:
-    """Go through the reader's digests in order of arrival."""
-    mine = [letter for letter in letters if letter.recipient == reader.email and letter.is_digest]
-    verdict = Verdict(reader, mine)
+def judge(reader: Reader, received: Iterable[Digest], articles: Sequence[Article], *, end: datetime) -> Verdict:
+    """Go through what this reader got, in order of arrival."""
+    verdict = Verdict(reader, [digest for digest in received if digest.letter.recipient == reader.email])
     wanted = [article for article in articles if reader.wants(article)]
-    open_: Counter[Name] = Counter(article.name for article in wanted)
-    known = Counter(open_)
-    for letter in mine:
-        for name in letter.told:
-            if open_[name]:
-                open_[name] -= 1
-                verdict.told += 1
-            else:
-                (verdict.twice if known[name] else verdict.unwanted).append(name)
-        verdict.told += _settle_counted(open_, letter, wanted)
-    overdue = Counter(article.name for article in wanted if article.released_at <= settled_until(reader.rule, end))
-    overdue.subtract(known - open_)
-    verdict.lost = list((+overdue & +open_).elements())
-    verdict.waiting = (+open_).total() - len(verdict.lost)
+    known = Counter(article.name for article in wanted)
+    missing = Counter(known)
+    for name in (name for digest in verdict.digests for name in digest.told):
+        if missing[name]:
+            missing[name] -= 1
+            verdict.told += 1
+        else:
+            (verdict.twice if known[name] else verdict.unwanted).append(name)
+    until = settled_until(reader.rule, end)
+    due = Counter(article.name for article in wanted if article.released_at <= until)
+    due.subtract(known - missing)
+    verdict.lost = list((+due).elements())
+    verdict.waiting = missing.total() - len(verdict.lost)
     return verdict
-
-
-def _settle_counted(open_: Counter[Name], letter: Letter, wanted: Sequence[Article]) -> int:
-    """ "And 12 more": right only if exactly twelve were out by then and told nowhere else."""
-    counted = [article.name for article in wanted if article.released_at <= letter.at and open_[article.name]]
-    if not letter.more or len(counted) != letter.more:
-        return 0
-    open_.subtract(counted)
-    return letter.more
 
 
 def settled_until(rule: cadence.Rule, end: datetime) -> datetime:
