@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import itertools
 from datetime import datetime, timedelta
 
 import pytest
@@ -106,7 +107,7 @@ async def test_failures_are_tried_again_ever_more_rarely(db: database.Database, 
             source = await a_source(db)
             waits.append(source.next_fetch_at - at)
             at = source.next_fetch_at
-    assert all(shorter < longer for shorter, longer in zip(waits[:6], waits[1:6], strict=False))
+    assert all(shorter < longer for shorter, longer in itertools.pairwise(waits[:6]))
     assert timedelta(minutes=25) < waits[0] <= timedelta(minutes=30)
     assert waits[-1] <= timedelta(days=1)
     assert (source.failures, source.reason) == (8, "the server answered with status 500")
@@ -204,11 +205,12 @@ async def test_a_bug_in_one_source_is_shown_there_and_stops_no_other(db: databas
 
 
 async def test_a_source_ended_during_its_fetch_stays_ended(db: database.Database, now: datetime) -> None:
-    with feedserver.serve({"/feed": Reply(body=a_feed(an_item("a", now)), chunks=(b" ",), trickle=0.3)}) as server:
-        await a_publication(db, now, server.url("/feed"))
-        polling = asyncio.create_task(poll.run(db, FETCHER, now))
-        while not server.requests:
-            await asyncio.sleep(0.01)
+    async def ended_meanwhile(host: str) -> list[str]:
         await sources.end(db, "1")
-        await polling
+        return ["127.0.0.1"]
+
+    with feedserver.serve({"/feed": answer(an_item("a", now))}) as server:
+        await a_publication(db, now, server.url("/feed", host="localhost"))
+        polled = await poll.run(db, dataclasses.replace(FETCHER, resolve=ended_meanwhile), now)
+    assert polled.new == 1
     assert (await a_source(db)).state == SourceState.ENDED
