@@ -66,3 +66,8 @@ def _decoded(document: bytes, name: str) -> str | None:
         return document.decode(_MEANT.get(known, known))
     except (LookupError, ValueError):
         return None
+
+
+def sound(text: str) -> str:
+    """Without halves of characters, which JSON can spell ("\\ud83d") and no database or mail can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")

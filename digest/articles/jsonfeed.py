@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from digest.articles import raw
+from digest.articles import encoding, raw
 
 
 def load(text: str) -> dict[str, Any] | None:
@@ -48,7 +48,7 @@ def _item(item: dict[str, Any], where: str, *, home: str) -> raw.Item:
         author=", ".join(_authors(item)),
         minutes=_string(ours, "minutes"),
         dates=[_string(item, "date_published"), _string(item, "date_modified")],
-        categories=[tag for tag in _list(item, "tags") if isinstance(tag, str)],
+        categories=[encoding.sound(tag) for tag in _list(item, "tags") if isinstance(tag, str)],
         images=[raw.Image(_string(item, key)) for key in ("image", "banner_image")] + list(_attached(item)),
         related=[raw.Link(_string(link, "url"), _plain(link, "title")) for link in _objects(ours, "related")],
     )
@@ -71,7 +71,7 @@ def _string(thing: Any, key: str) -> str:
     """Ids are numbers in some feeds; the format says to take them as strings."""
     value = thing.get(key)
     if isinstance(value, str):
-        return value.strip()
+        return encoding.sound(value).strip()
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 

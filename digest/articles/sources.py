@@ -18,6 +18,7 @@ from digest.articles.models import Article, ArticleState, Source, SourceState
 
 # Beyond the length of any URL we would fetch; an index entry of PostgreSQL holds 2,704 bytes.
 _MAX_ADDRESS = 2000
+_DIGITS = 18  # more than that is no number to a database
 _REMOVED = "was taken out of the publication"
 # What a Source forgets when it comes back: what it published while away and is old by then is no news.
 _AFRESH: dict[str, Any] = {
@@ -103,8 +104,8 @@ async def sync(
 
 async def find(connection: AsyncConnection, name: str, *, publication_id: int | None = None) -> Sequence[sa.Row[Any]]:
     """Sources of that number or address, in one Publication or all."""
-    if name.isascii() and name.isdigit():
-        named = Source.id == int(name[:18])
+    if name.isdecimal() and len(name) <= _DIGITS:
+        named = Source.id == int(name)
     else:
         named = Source.address == (name if name == models.PUSH else address(name))
     where = [named] if publication_id is None else [named, Source.publication_id == publication_id]

@@ -177,17 +177,21 @@ async def _insert(connection: AsyncConnection, to: Shelf, new: Sequence[changes.
 
 async def _update(connection: AsyncConnection, to: Shelf, updated: Sequence[changes.Update], now: datetime) -> None:
     before = await _before(connection, [update.article_id for update in updated])
-    for update in updated:
-        old = before[update.article_id]
-        values = _columns(to, update.entry) | {
-            "guid": update.entry.guid or old.guid,
-            "release_at": _release_at(old, update.entry, now),
-            "version": Article.version + 1,
-            "updated_at": now,
-        }
-        await connection.execute(sa.update(Article).where(Article.id == old.id).values(values))
+    rows = [_updated(to, before[update.article_id], update.entry, now) for update in updated]
+    if rows:
+        statement = sa.update(Article).where(Article.id == sa.bindparam("article"))
+        await connection.execute(statement.values(version=Article.version + 1), rows)
     if any(row.position is not None for row in before.values()):
         await touch(connection, to.publication.id)
+
+
+def _updated(to: Shelf, old: sa.Row[Any], entry: parse.Entry, now: datetime) -> dict[str, Any]:
+    return _columns(to, entry) | {
+        "article": old.id,
+        "guid": entry.guid or old.guid,
+        "release_at": _release_at(old, entry, now),
+        "updated_at": now,
+    }
 
 
 async def _before(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, sa.Row[Any]]:

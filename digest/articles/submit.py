@@ -23,6 +23,7 @@ from digest.articles.models import Article, ArticleState, Source
 # What is handed in is meant: never too much at once, never too old.
 _RULES = changes.Rules(hold_above=10**9)
 LISTED = 50
+_DIGITS = 18  # more than that is no number to a database
 
 
 class SubmitError(errors.DigestError):
@@ -82,7 +83,7 @@ def read(text: str, *, where: str = "article") -> tuple[Submission, ...]:
     """One Article or a list of them, as JSON. Raises SubmitError that names every mistake."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SubmitError(f"{where} is no valid JSON: {error}") from None
     items = found if isinstance(found, list) else [found]
     submissions, mistakes = [], list[str]()
@@ -123,9 +124,10 @@ async def retract(db: database.Database, publication: sa.Row[Any], name: str, no
     return Retracted(row.id, row.title, row.position is not None)
 
 
-async def get(connection: AsyncConnection, publication: sa.Row[Any], name: str) -> sa.Row[Any]:
+async def get(connection: AsyncConnection, publication: sa.Row[Any], name: str) -> Any:
     """The Article of that number, else of that guid or URL. Raises SubmitError for none or several."""
-    found = await _named(connection, publication.id, Article.id == int(name[:18])) if name.isdecimal() else []
+    is_number = name.isdecimal() and len(name) <= _DIGITS
+    found = await _named(connection, publication.id, Article.id == int(name)) if is_number else []
     if not found:
         is_named = sa.or_(Article.guid == name, Article.url_key == weblinks.canonical(name))
         found = await _named(connection, publication.id, is_named)
@@ -140,7 +142,7 @@ async def get(connection: AsyncConnection, publication: sa.Row[Any], name: str) 
 
 async def listing(
     connection: AsyncConnection, publication_id: int, *, state: ArticleState | None = None, limit: int = LISTED
-) -> Sequence[sa.Row[Any]]:
+) -> Sequence[Any]:
     """The newest Articles, those without a position first."""
     statement = (
         sa.select(Article, Source.address.label("source"))
@@ -153,9 +155,7 @@ async def listing(
     return list(rows)
 
 
-async def _named(
-    connection: AsyncConnection, publication_id: int, condition: sa.ColumnElement[bool]
-) -> Sequence[sa.Row[Any]]:
+async def _named(connection: AsyncConnection, publication_id: int, condition: sa.ColumnElement[bool]) -> Sequence[Any]:
     statement = sa.select(Article.id, Article.title, Article.position).where(
         Article.publication_id == publication_id, condition
     )

@@ -52,8 +52,8 @@ async def _create(connection: AsyncConnection, spec: publications.Spec, now: dat
     statement = database.insert(connection, publications.Publication).values(
         slug=spec.slug, head=0, revision=0, spec=_stored(spec), created_at=now, applied_at=now
     )
-    inserted = await connection.execute(statement.on_conflict_do_nothing(index_elements=["slug"]))
-    return bool(inserted.rowcount)
+    once = statement.on_conflict_do_nothing(index_elements=["slug"])
+    return (await connection.execute(once.returning(publications.Publication.id))).first() is not None
 
 
 def _stored(spec: publications.Spec) -> dict[str, Any]:
