@@ -268,13 +268,14 @@ async def _facts(connection: AsyncConnection, edition: Any) -> outline.Facts:
     """What the Edition says of itself; it tells what came since the Cadence's Edition before it."""
     earlier = editions.Edition
     before = (
-        sa.select(sa.func.max(earlier.due_at))
+        sa.select(sa.func.max(earlier.planned_at))
         .where(earlier.cadence_id == edition.cadence_id, earlier.id < edition.id)
         .where(earlier.state != editions.EditionState.SKIPPED)
     )
     since = (await connection.execute(before)).scalar()
     zone = zones.get(edition.timezone)
-    facts = _cadence_facts(edition, upto=edition.due_at.astimezone(zone).date())
+    # When it was planned, not when it was due: one that catches up tells of days after its slot.
+    facts = _cadence_facts(edition, upto=edition.planned_at.astimezone(zone).date())
     return dataclasses.replace(facts, since=since.astimezone(zone).date() if since else None)
 
 

@@ -100,7 +100,6 @@ async def as_document(parts: Parts, report: Report) -> dict[str, Any]:
         "editions": await _editions(parts, report.editions),
         "deliveries": {state: report.deliveries[state] for state in STATES},
         "next_due_at": next_due_at.isoformat() if next_due_at else None,
-        "failures": report.failures,
     }
 
 
