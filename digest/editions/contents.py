@@ -5,9 +5,9 @@ hands over passes the head and revision read in the same transaction; a mismatch
 a retraction takes effect on mail not yet handed over.
 """
 
+import bisect
 import dataclasses
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +20,7 @@ from digest.editions import choose
 
 @dataclasses.dataclass(frozen=True)
 class Shelf:
-    """The Candidates of one Publication above `floor`, as of one (head, revision)."""
+    """The Candidates of one Publication above `floor` in order of position, as of one (head, revision)."""
 
     publication_id: int
     slug: str
@@ -41,7 +41,9 @@ class Shelf:
             max_links=spec.max_links,
             max_wait=timedelta(days=spec.max_wait_days),
         )
-        return choose.choose(self.candidates, reach, limits=limits, topic_order=spec.topic_slugs, now=now)
+        # Candidates are in order of position, and a reader who lags by years must not slow down all others.
+        first = bisect.bisect_right(self.candidates, reach.covered_to, key=lambda candidate: candidate.position)
+        return choose.choose(self.candidates[first:], reach, limits=limits, topic_order=spec.topic_slugs, now=now)
 
 
 class Shelves:
@@ -73,11 +75,13 @@ class Shelves:
 async def _candidates(connection: AsyncConnection, publication_id: int, above: int) -> tuple[choose.Candidate, ...]:
     article = articles.Article
     rows = await connection.execute(
-        sa.select(article.id, article.position, article.topics, article.published_at, article.released_at).where(
+        sa.select(article.id, article.position, article.topics, article.published_at, article.released_at)
+        .where(
             article.publication_id == publication_id,
             article.position > above,
             article.state == articles.ArticleState.RELEASED,
         )
+        .order_by(article.position)
     )
     return tuple(
         choose.Candidate(row.id, row.position, tuple(row.topics), row.published_at or row.released_at, row.released_at)
@@ -94,8 +98,13 @@ class Topics:
     async def get(self, connection: AsyncConnection, topic_set_id: int | None) -> frozenset[str] | None:
         if topic_set_id is None:
             return None
-        if topic_set_id not in self._kept:
-            statement = sa.select(audience.TopicSet.topics).where(audience.TopicSet.id == topic_set_id)
-            found: Any = (await connection.execute(statement)).scalar_one()
-            self._kept[topic_set_id] = frozenset(found)
-        return self._kept[topic_set_id]
+        return (await self.get_all(connection, {topic_set_id}))[topic_set_id]
+
+    async def get_all(self, connection: AsyncConnection, topic_set_ids: set[int]) -> dict[int, frozenset[str]]:
+        unknown = topic_set_ids - self._kept.keys()
+        if unknown:
+            topic_set = audience.TopicSet
+            statement = sa.select(topic_set.id, topic_set.topics).where(topic_set.id.in_(unknown))
+            for id_, topics in await connection.execute(statement):
+                self._kept[id_] = frozenset(topics)
+        return {id_: self._kept[id_] for id_ in topic_set_ids}

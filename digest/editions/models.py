@@ -23,18 +23,17 @@ class EditionState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN = (EditionState.PLANNED, EditionState.FILLED, EditionState.HELD)
+
+
 class Edition(database.Base):
     """`upto` is the head when it was planned; `slot` a local date, an instant, or now-<id>."""
 
     __tablename__ = "editions"
     __table_args__ = (
         sa.UniqueConstraint("cadence_id", "slot"),
-        sa.Index(
-            None,
-            "state",
-            postgresql_where=sa.text("state IN ('planned', 'filled', 'held')"),
-            sqlite_where=sa.text("state IN ('planned', 'filled', 'held')"),
-        ),
+        # The few that are not over yet: fill and retry look for them all day long.
+        sa.Index(None, "state", **database.only(OPEN)),
     )
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
     publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
@@ -47,6 +46,11 @@ class Edition(database.Base):
     reason: orm.Mapped[str | None]
     fill_cursor: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0)
     settled: orm.Mapped[int] = orm.mapped_column(default=0)
+
+
+def is_open_as(state: EditionState) -> sa.ColumnElement[bool]:
+    """Editions in this state, one of OPEN, found by their index."""
+    return sa.and_(database.among(Edition.state, OPEN), Edition.state == state)
 
 
 class Selection(database.Base):

@@ -179,7 +179,11 @@ class _Loop:
     async def _finish(self) -> bool:
         """Mark the Batch done if nothing of it is left; rows locked by others are left for the next look."""
         delivery, batch = models.Delivery, models.Batch
-        left = sa.and_(delivery.batch_id == self.batch.id, delivery.state.in_(handing.OPEN))
+        left = sa.and_(
+            delivery.batch_id == self.batch.id,
+            database.among(delivery.state, models.OPEN),
+            delivery.state.in_(handing.HANDED_OVER),
+        )
         async with self.sender.db.transaction() as connection:
             await _withhold_erased(connection, left, self.sender.clock())
             if (await connection.execute(sa.select(delivery.id).where(left).limit(1))).first():

@@ -7,7 +7,7 @@ really gets what is decided at hand-over.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +20,16 @@ from digest.audience import models as audience
 from digest.editions import choose, contents, models as editions, slots
 from digest.outbox import models
 
-# SQLite's one write lock is held for a slice: about 100 ms for this many.
-SLICE = 20_000
-# Groups named in one statement; more would outgrow what a parser of SQL likes to read.
-GROUPS_AT_ONCE = 200
+# SQLite's one write lock is held for a slice: about 50 ms for this many. Each may be a group of its own and be named in
+# a statement, of which SQLite lets no more than 32,766 values be bound.
+SLICE = 10_000
+# Distinct covered_to named in one statement: SQLite reads no expression that is more than 1,000 deep. Readers beyond
+# are queued whatever they would get, for the hand-over asks again.
+STARTS_AT_ONCE = 500
 
-Group = tuple[int | None, int]  # topic_set_id, covered_to
+Group = tuple[int, int]  # topic_set_id or 0, covered_to
+# A reader of everything has none; 0 can be compared and listed where NULL cannot.
+_TOPIC_SET_ID = sa.func.coalesce(audience.Subscription.topic_set_id, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Filled:
 
 async def run(db: database.Database, filler: Filler, now: datetime) -> Filled:
     """Fill one slice of each planned Edition."""
-    is_planned = editions.Edition.state == editions.EditionState.PLANNED
+    is_planned = editions.is_open_as(editions.EditionState.PLANNED)
     async with db.reading() as connection:
         statement = sa.select(editions.Edition.id).where(is_planned).order_by(editions.Edition.due_at)
         ids = (await connection.execute(statement)).scalars().all()
@@ -123,47 +127,47 @@ async def _next_slice(connection: AsyncConnection, edition: Any, size: int) -> t
 
 
 async def _deliver(connection: AsyncConnection, filler: Filler, edition: Any, last: int, now: datetime) -> int:
-    """Sort the slice's readers by what they would get: queue those with something, settle and count the others."""
-    chosen: list[tuple[Group, int]] = []
-    nothing: list[Group] = []
-    for group, count in await _groups(connection, edition, last, now):
-        verdict = await _choose(connection, filler, edition, group, now)
-        if isinstance(verdict, choose.Nothing):
-            nothing.append(group)
-        elif isinstance(verdict, choose.Chosen):
-            chosen.append((group, count))
-    settled = 0
-    for start in range(0, len(nothing), GROUPS_AT_ONCE):
-        readers = _readers(edition, last, now, nothing[start : start + GROUPS_AT_ONCE])
-        settled += await _settle(connection, edition, readers)
-    for start in range(0, len(chosen), GROUPS_AT_ONCE):
-        some = chosen[start : start + GROUPS_AT_ONCE]
-        readers = _readers(edition, last, now, [group for group, _ in some])
-        await _queue(connection, filler, edition, readers, count=sum(count for _, count in some), now=now)
-    return settled
+    """Queue the slice's readers who may get something and settle those for whom nothing matches; how many of these."""
+    groups = await _groups(connection, edition, last, now)
+    verdicts = await _judge(connection, filler, edition, groups, now)
+    nothing = _by_start(group for group, verdict in verdicts.items() if isinstance(verdict, choose.Nothing))
+    passed_over = _by_start(group for group, verdict in verdicts.items() if not isinstance(verdict, choose.Chosen))
+    count = sum(
+        count for (topic_set_id, start), count in groups.items() if topic_set_id not in passed_over.get(start, ())
+    )
+    readers = _readers(edition, last, now)
+    # Settling moves readers out of the groups that are passed over, so it comes second.
+    if count:
+        await _queue(connection, filler, edition, sa.and_(readers, ~_in(passed_over)), count=count, now=now)
+    return await _settle(connection, edition, sa.and_(readers, _in(nothing))) if nothing else 0
 
 
-async def _groups(connection: AsyncConnection, edition: Any, last: int, now: datetime) -> Sequence[tuple[Group, int]]:
-    subscription = audience.Subscription
-    columns = (subscription.topic_set_id, subscription.covered_to)
+async def _groups(connection: AsyncConnection, edition: Any, last: int, now: datetime) -> dict[Group, int]:
+    """How many readers of the slice there are of each group."""
+    columns = (_TOPIC_SET_ID, audience.Subscription.covered_to)
     statement = sa.select(*columns, sa.func.count()).where(_readers(edition, last, now)).group_by(*columns)
-    # Lowest first, so that the first Shelf loaded reaches down far enough for all of them.
-    statement = statement.order_by(subscription.covered_to)
     rows = (await connection.execute(statement)).all()
-    return [((topic_set_id, covered_to), count) for topic_set_id, covered_to, count in rows]
+    return {(topic_set_id, covered_to): count for topic_set_id, covered_to, count in rows}
 
 
-async def _choose(
-    connection: AsyncConnection, filler: Filler, edition: Any, group: Group, now: datetime
-) -> choose.Verdict:
-    topic_set_id, covered_to = group
-    shelf = await filler.shelves.get(connection, edition.publication_id, above=covered_to)
-    reach = choose.Reach(await filler.topics.get(connection, topic_set_id), covered_to, edition.upto)
-    return shelf.choose(reach, now, is_instant=edition.frequency == "instant")
+async def _judge(
+    connection: AsyncConnection, filler: Filler, edition: Any, groups: Collection[Group], now: datetime
+) -> dict[Group, choose.Verdict]:
+    """What each group would get. One Shelf serves all of them, for it reaches down to the lowest."""
+    if not groups:
+        return {}
+    floor = min(covered_to for _, covered_to in groups)
+    shelf = await filler.shelves.get(connection, edition.publication_id, above=floor)
+    held = await filler.topics.get_all(connection, {topic_set_id for topic_set_id, _ in groups if topic_set_id})
+    verdicts: dict[Group, choose.Verdict] = {}
+    for group in groups:
+        reach = choose.Reach(held.get(group[0]), group[1], edition.upto)
+        verdicts[group] = shelf.choose(reach, now, is_instant=edition.frequency == "instant")
+    return verdicts
 
 
-def _readers(edition: Any, last: int, now: datetime, groups: Sequence[Group] | None = None) -> sa.ColumnElement[bool]:
-    """Subscriptions of the slice that this Edition is for, of these groups only if any are named."""
+def _readers(edition: Any, last: int, now: datetime) -> sa.ColumnElement[bool]:
+    """Subscriptions of the slice that this Edition is for."""
     subscription = audience.Subscription
     day = slots.local_date(edition.slot)
     terms = [
@@ -175,22 +179,23 @@ def _readers(edition: Any, last: int, now: datetime, groups: Sequence[Group] | N
     ]
     if day is not None:
         terms.append(sa.or_(subscription.last_date.is_(None), subscription.last_date < day))
-    if groups is not None:
-        terms.append(_in_groups(groups))
     return sa.and_(*terms)
 
 
-def _in_groups(groups: Sequence[Group]) -> sa.ColumnElement[bool]:
-    subscription = audience.Subscription
-    by_start: dict[int, list[int | None]] = {}
+def _by_start(groups: Iterable[Group]) -> dict[int, set[int]]:
+    """Topic sets by covered_to; no more of these than one statement may name."""
+    found: dict[int, set[int]] = {}
     for topic_set_id, covered_to in groups:
-        by_start.setdefault(covered_to, []).append(topic_set_id)
-    terms = []
-    for covered_to, topic_sets in by_start.items():
-        named = subscription.topic_set_id.in_([topic_set for topic_set in topic_sets if topic_set is not None])
-        holds = sa.or_(named, subscription.topic_set_id.is_(None)) if None in topic_sets else named
-        terms.append(sa.and_(subscription.covered_to == covered_to, holds))
-    return sa.or_(*terms)
+        if covered_to in found or len(found) < STARTS_AT_ONCE:
+            found.setdefault(covered_to, set()).add(topic_set_id)
+    return found
+
+
+def _in(by_start: dict[int, set[int]]) -> sa.ColumnElement[bool]:
+    covered_to = audience.Subscription.covered_to
+    return sa.or_(
+        sa.false(), *(sa.and_(covered_to == start, _TOPIC_SET_ID.in_(ids)) for start, ids in by_start.items())
+    )
 
 
 async def _settle(connection: AsyncConnection, edition: Any, readers: sa.ColumnElement[bool]) -> int:
@@ -198,7 +203,7 @@ async def _settle(connection: AsyncConnection, edition: Any, readers: sa.ColumnE
     subscription, delivery = audience.Subscription, models.Delivery
     in_flight = sa.exists().where(
         delivery.subscription_id == subscription.id,
-        delivery.state.in_([models.DeliveryState.SENDING, models.DeliveryState.DOUBTFUL]),
+        database.among(delivery.state, models.IN_FLIGHT),
     )
     moved = sa.update(subscription).where(readers, ~in_flight)
     count = (

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from digest import database
 from digest.audience import models as audience, suppression
 from digest.editions import choose, contents, models as editions, slots
 from digest.outbox import fill, handover, models, record, writer
@@ -123,7 +124,9 @@ async def _candidates(connection: AsyncConnection, batch_id: int, limit: int) ->
         )
         .join(subscription, subscription.id == delivery.subscription_id)
         .join(subscriber, subscriber.id == subscription.subscriber_id)
-        .where(delivery.batch_id == batch_id, delivery.state.in_(OPEN))
+        .where(
+            delivery.batch_id == batch_id, database.among(delivery.state, models.OPEN), delivery.state.in_(HANDED_OVER)
+        )
         .order_by(delivery.id)
         .limit(limit)
         .with_for_update(of=subscription, skip_locked=True)
@@ -139,7 +142,7 @@ _READER = (
     *("state", "generation", "cadence_id", "topic_set_id", "covered_to"),
     *("last_date", "last_instant_at", "paused_until", "locale"),
 )
-OPEN = (models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL)
+HANDED_OVER = (models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL)
 
 
 async def _readers(connection: AsyncConnection, desk: Desk, rows: Sequence[Any]) -> dict[int, handover.Reader]:
@@ -166,9 +169,9 @@ def _is_suppressed(row: Any, reason: audience.SuppressionReason | None) -> bool:
 
 async def _in_flight(connection: AsyncConnection, rows: Sequence[Any]) -> set[int]:
     delivery = models.Delivery
-    states = [models.DeliveryState.SENDING, models.DeliveryState.DOUBTFUL]
     ids = [row.subscription_id for row in rows]
-    statement = sa.select(delivery.subscription_id).where(delivery.subscription_id.in_(ids), delivery.state.in_(states))
+    is_in_flight = database.among(delivery.state, models.IN_FLIGHT)
+    statement = sa.select(delivery.subscription_id).where(delivery.subscription_id.in_(ids), is_in_flight)
     return set((await connection.execute(statement)).scalars())
 
 

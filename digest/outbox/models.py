@@ -13,9 +13,6 @@ from sqlalchemy import orm
 
 from digest import database
 
-OPEN = "state IN ('queued', 'sending', 'deferred', 'doubtful')"
-IN_FLIGHT = "state IN ('sending', 'doubtful')"
-
 
 class BatchState(enum.StrEnum):
     QUEUED = "queued"
@@ -33,6 +30,11 @@ class DeliveryState(enum.StrEnum):
     ROLLED = "rolled"  # its Articles are in the next digest
     WITHHELD = "withheld"  # this reader does not want it (any more)
     EMPTY = "empty"  # nothing new that matches
+
+
+OPEN = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.DOUBTFUL)
+IN_FLIGHT = (DeliveryState.SENDING, DeliveryState.DOUBTFUL)
+WAITING = (DeliveryState.DEFERRED, DeliveryState.DOUBTFUL)
 
 
 class Batch(database.Base):
@@ -60,21 +62,14 @@ class Delivery(database.Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
+        # Fill may be asked twice; also finds all Deliveries of an Edition.
         sa.UniqueConstraint("edition_id", "subscription_id"),
-        sa.Index(
-            "ix_deliveries_in_flight",
-            "subscription_id",
-            unique=True,
-            postgresql_where=sa.text(IN_FLIGHT),
-            sqlite_where=sa.text(IN_FLIGHT),
-        ),
-        sa.Index("ix_deliveries_batch", "batch_id", postgresql_where=sa.text(OPEN), sqlite_where=sa.text(OPEN)),
-        sa.Index(
-            "ix_deliveries_retry",
-            "retry_at",
-            postgresql_where=sa.text("state IN ('deferred', 'doubtful')"),
-            sqlite_where=sa.text("state IN ('deferred', 'doubtful')"),
-        ),
+        # At most one mail to a reader at a time; also tells fill and the hand-over who waits for an answer.
+        sa.Index("ix_deliveries_in_flight", "subscription_id", unique=True, **database.only(IN_FLIGHT)),
+        # What a Batch still has to send. Each row of it costs when filling, and is gone once the Delivery has ended.
+        sa.Index("ix_deliveries_batch", "batch_id", **database.only(OPEN)),
+        # Retries by their time.
+        sa.Index("ix_deliveries_retry", "retry_at", **database.only(WAITING)),
         {"sqlite_autoincrement": True},
     )
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)

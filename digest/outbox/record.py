@@ -137,7 +137,11 @@ async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) ->
     delivery = models.Delivery
     statement = (
         sa.update(delivery)
-        .where(delivery.batch_id == batch_id, delivery.state == models.DeliveryState.SENDING)
+        .where(
+            delivery.batch_id == batch_id,
+            database.among(delivery.state, models.OPEN),
+            delivery.state == models.DeliveryState.SENDING,
+        )
         .values(
             state=models.DeliveryState.DOUBTFUL,
             doubts=delivery.doubts + 1,

@@ -32,14 +32,16 @@ async def run(db: database.Database, *, batch_size: int, doubt: str, now: dateti
 def _is_due(doubt: str, now: datetime) -> sa.ColumnElement[bool]:
     """Under `hold` a doubtful Delivery waits for the operator and is never sent again by itself."""
     delivery = models.Delivery
-    states = [models.DeliveryState.DEFERRED] + ([models.DeliveryState.DOUBTFUL] if doubt == "resend" else [])
-    return sa.and_(delivery.state.in_(states), delivery.retry_at <= now, delivery.batch_id.is_(None))
+    states = models.WAITING if doubt == "resend" else (models.DeliveryState.DEFERRED,)
+    is_waiting = database.among(delivery.state, models.WAITING)
+    return sa.and_(is_waiting, delivery.state.in_(states), delivery.retry_at <= now, delivery.batch_id.is_(None))
 
 
 async def _waiting_editions(db: database.Database, doubt: str, now: datetime) -> list[int | None]:
     """Editions with due retries; None stands for notices."""
     async with db.reading() as connection:
-        statement = sa.select(models.Delivery.edition_id).where(_is_due(doubt, now)).distinct()
+        # `+ 0`, or SQLite walks the index on edition_id from end to end because it is in the order DISTINCT wants.
+        statement = sa.select(models.Delivery.edition_id + 0).where(_is_due(doubt, now)).distinct()
         return list((await connection.execute(statement)).scalars())
 
 
@@ -70,7 +72,11 @@ async def _settle_held_doubt(db: database.Database, now: datetime) -> None:
     statement = (
         sa.select(delivery, edition.slot)
         .join(edition, edition.id == delivery.edition_id)
-        .where(delivery.state == models.DeliveryState.DOUBTFUL, fill.newer_edition(edition.cadence_id, edition.id))
+        .where(
+            database.among(delivery.state, models.IN_FLIGHT),
+            delivery.state == models.DeliveryState.DOUBTFUL,
+            fill.newer_edition(edition.cadence_id, edition.id),
+        )
     )
     async with db.transaction() as connection:
         for row in (await connection.execute(statement.with_for_update(of=delivery, skip_locked=True))).all():
@@ -85,9 +91,9 @@ async def _finish_editions(db: database.Database) -> None:
     """
     edition, batch, delivery = editions.Edition, models.Batch, models.Delivery
     batches = sa.exists().where(batch.edition_id == edition.id, batch.state != models.BatchState.DONE)
-    waits = [models.DeliveryState.DEFERRED, models.DeliveryState.DOUBTFUL]
-    retries = sa.select(delivery.edition_id).where(delivery.state.in_(waits), delivery.edition_id.is_not(None))
-    done = sa.and_(edition.state == editions.EditionState.FILLED, ~batches, edition.id.not_in(retries))
+    is_waiting = database.among(delivery.state, models.WAITING)
+    retries = sa.select(delivery.edition_id).where(is_waiting, delivery.edition_id.is_not(None))
+    done = sa.and_(editions.is_open_as(editions.EditionState.FILLED), ~batches, edition.id.not_in(retries))
     async with db.reading() as connection:
         if not (await connection.execute(sa.select(edition.id).where(done).limit(1))).first():
             return

@@ -68,7 +68,7 @@ async def oldest_due(db: database.Database, now: datetime) -> datetime | None:
         audience.Subscription.state == audience.SubscriptionState.ACTIVE,
     )
     unplanned = sa.select(sa.func.min(cadence.next_due_at)).where(cadence.next_due_at <= now, active)
-    unfilled = sa.select(sa.func.min(edition.planned_at)).where(edition.state == editions.EditionState.PLANNED)
+    unfilled = sa.select(sa.func.min(edition.planned_at)).where(editions.is_open_as(editions.EditionState.PLANNED))
     async with db.reading() as connection:
         found = [(await connection.execute(statement)).scalar() for statement in (unplanned, unfilled)]
     return min((at for at in found if at), default=None)
