@@ -196,6 +196,21 @@ def simulate(
     return simulate.show(publication, simulate.Span(start, end), summary=summary, as_json=json)
 
 
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
+    feed: Annotated[str | None, typer.Option(metavar="URL-OR-FILE", help="Your own feed, not the sample.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the inbox page. Default: any free one.")] = 0,
+    home: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default: a new folder.")] = None,
+) -> int:
+    """Play ten days in some seconds: real feed, real SMTP, and an inbox page to look into."""
+    from digest.demo import demo
+    from digest.run import logs
+
+    logs.configure(level="warning")
+    return demo.main(demo.Wish(once, feed, port, home))
+
+
 @app.command("send-now")
 def send_now(publication: Slug, frequency: Pace = None, now: Now = None, json: Json = False) -> int:
     """Plan an edition outside the schedule, for readers of one frequency or all. The next run sends it."""

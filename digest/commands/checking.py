@@ -10,6 +10,7 @@ from pathlib import Path
 
 from digest import config, database, errors, links, publications, urls
 from digest.commands import output, session
+from digest.editions import compose, typeset
 from digest.outbox.transports import transport
 from digest.run import schema, wiring
 
@@ -32,7 +33,8 @@ def check(*, probe: bool, as_json: bool) -> int:
         _addresses(settings, found)
         _keys(settings, found)
         asyncio.run(_surroundings(settings, found, probe=probe))
-    _publications(home, found)
+    specs = _publications(home, found)
+    _templates(home, specs, found)
     document = {"errors": found.errors, "warnings": found.warnings}
     output.show(document, _lines(found), as_json=as_json)
     return 2 if found.errors else 0
@@ -69,19 +71,35 @@ def _keys(settings: config.Settings, found: Findings) -> None:
         found.errors.append(f"secret_keys (DIGEST_SECRET_KEYS): {error}")
 
 
-def _publications(home: Path, found: Findings) -> None:
+def _publications(home: Path, found: Findings) -> dict[Path, publications.Spec]:
+    specs = {}
     files = sorted((home / "config" / "publications").glob("*.toml"))
     if not files:
         found.warnings.append(f"there is no publication file in {home / 'config' / 'publications'}; run: digest init")
     for path in files:
         try:
-            spec = publications.read(path)
+            specs[path] = spec = publications.read(path)
         except publications.PublicationError as error:
             found.errors += str(error).splitlines()
             continue
         problem = insecure(spec.base_url) if spec.base_url else None
         if problem:
             found.errors.append(f"{path}: base_url: {problem}")
+    return specs
+
+
+def _templates(home: Path, specs: dict[Path, publications.Spec], found: Findings) -> None:
+    root = wiring.mail_templates(home)
+    try:
+        compose.Composer(root)
+    except errors.DigestError as error:
+        found.errors += str(error).splitlines()
+        return
+    for path, spec in specs.items():
+        try:
+            typeset.environment(root, spec.layout)
+        except errors.DigestError as error:
+            found.errors.append(f"{path}: layout: {error}")
 
 
 async def _surroundings(settings: config.Settings, found: Findings, *, probe: bool) -> None:

@@ -50,6 +50,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
+def cleaned(lines: Iterable[str]) -> list[str]:
+    """Texts of others, fit for a terminal."""
+    return [_cell(line) for line in lines]
+
+
 def _cell(value: Any) -> str:
     """Names and reasons come from feeds and servers: no control character of theirs reaches a terminal."""
     text = "" if value is None else str(value)

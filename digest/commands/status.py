@@ -156,9 +156,7 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     if urls.is_loopback(settings.base_url):
         lines.append(f"base_url is {settings.base_url}: links in mails work on this machine only")
     elif not settings.base_url.startswith("https://"):
-        lines.append(
-            f"base_url is {settings.base_url}: mailbox providers ignore links without https"
-        )
+        lines.append(f"base_url is {settings.base_url}: mailbox providers ignore links without https")
     if not settings.smtp.url:
         lines.append("smtp.url is empty: no mail can leave; set DIGEST_SMTP_URL")
     if owner is not None and owner != parts.instance:

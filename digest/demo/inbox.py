@@ -147,7 +147,7 @@ class Inbox:
         """(address, name, mails) of everybody who reads or has got mail."""
         counts = Counter(letter.recipient for letter in self.letters())
         known = {email: reader.name for email, reader in self.readers.items()}
-        everybody = {email: "" for email in counts} | known
+        everybody = dict.fromkeys(counts, "") | known
         return sorted(((email, name or email, counts[email]) for email, name in everybody.items()), key=lambda p: p[1])
 
     def _has_foreign_pictures(self, letter: Letter) -> bool:

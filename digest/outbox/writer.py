@@ -147,6 +147,10 @@ class Writer:
         prepared = self._composer.prepare(self._look(spec, locale), stories)
         return prepared.variant(_choice(chosen), facts)
 
+    def proof(self, spec: publications.Spec, variant: compose.Variant) -> Ready:
+        """A digest that belongs to no Edition, made ready to be looked at only."""
+        return self._ready(spec, variant, selection_id=None, chosen=None, is_list=True)
+
     async def _digest(self, order: Order) -> Ready:
         async with self._db.transaction() as connection:
             chosen = order.chosen or await load_selection(connection, order.selection_id)

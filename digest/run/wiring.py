@@ -96,7 +96,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
         shelves, topics = contents.Shelves(), contents.Topics()
         hasher = suppression.Hasher(settings.keys())
         imprint = writer.Imprint(settings.base_url, await instance.stamp(db), settings.smtp.feedback_id)
-        scribe = writer.Writer(db, compose.Composer(_templates(home)), signer, imprint)
+        scribe = writer.Writer(db, compose.Composer(mail_templates(home)), signer, imprint)
         yield Parts(
             settings=settings,
             home=home,
@@ -113,7 +113,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
         )
 
 
-def _templates(home: Path) -> Path:
+def mail_templates(home: Path) -> Path:
     """The installation's own mail templates if it has any, else those shipped."""
     own = home / "templates" / "email"
     return own if own.is_dir() else templating.data_dir("templates") / "email"
