@@ -139,7 +139,7 @@ class Inbox:
             "time": f"{local:%H:%M}",
             "zone": zone,
             "offset": _offset(local.utcoffset()),
-            "count": len(letter.told) + letter.more,
+            "count": f"{len(letter.told)}{'+' if letter.more_url else ''}",
             "start": letter.told[0].title if letter.told else "",
         }
 
