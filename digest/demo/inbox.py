@@ -24,7 +24,7 @@ from digest.demo.verdict import Reader
 
 VIEWS = ("html", "text", "source")
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "default-src 'none'; style-src 'nonce-{nonce}'; frame-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 # Sandboxed twice: by the frame that shows it and, for whoever opens it by itself, by its own policy.
@@ -138,9 +138,10 @@ class Inbox:
             "day": f"{local:%a} {local.day} {local:%b %Y}",
             "time": f"{local:%H:%M}",
             "zone": zone,
+            "city": zone.rpartition("/")[2].replace("_", " "),
             "offset": _offset(local.utcoffset()),
             "count": f"{len(letter.told)}{'+' if letter.more_url else ''}",
-            "start": letter.told[0].title if letter.told else "",
+            "opening": letter.opening,
         }
 
     def _people(self) -> list[tuple[str, str, int]]:

@@ -100,6 +100,12 @@ class Letter:
         return str(links[0].get("href")) if links and links[0] is not None else ""
 
     @cached_property
+    def opening(self) -> str:
+        """What mail programs show beside the subject."""
+        found = _elements(self.html, "opening")
+        return " ".join((found[0].text or "").split()) if found else ""
+
+    @cached_property
     def pictures(self) -> tuple[str, ...]:
         """Where its pictures lie."""
         images = lxml.html.document_fromstring(self.html).iter("img") if self.html else ()
