@@ -24,8 +24,8 @@ from digest.demo.verdict import Reader
 
 VIEWS = ("html", "text", "source")
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; frame-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; style-src 'nonce-{nonce}'; frame-src 'self'; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 # Sandboxed twice: by the frame that shows it and, for whoever opens it by itself, by its own policy.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
@@ -110,7 +110,7 @@ class Inbox:
         return RedirectResponse(f"/inbox/{letter.number}?answer={reply.status_code}", 303)
 
     def _get(self, request: Request) -> Letter:
-        number = request.path_params["number"]
+        number: int = request.path_params["number"]
         letters = self.letters()
         if not 1 <= number <= len(letters):
             raise HTTPException(404)
@@ -148,7 +148,7 @@ class Inbox:
         """(address, name, mails) of everybody who reads or has got mail."""
         counts = Counter(letter.recipient for letter in self.letters())
         known = {email: reader.name for email, reader in self.readers.items()}
-        everybody = {email: "" for email in counts} | known
+        everybody = dict.fromkeys(counts, "") | known
         return sorted(((email, name or email, counts[email]) for email, name in everybody.items()), key=lambda p: p[1])
 
     def _has_foreign_pictures(self, letter: Letter) -> bool:

@@ -47,7 +47,7 @@ class Letter:
 
     @cached_property
     def message(self) -> EmailMessage:
-        return cast(EmailMessage, email.message_from_bytes(self.received.content, policy=email.policy.default))
+        return email.message_from_bytes(self.received.content, policy=email.policy.default)
 
     def header(self, name: str) -> str:
         return " ".join(str(self.message.get(name, "")).split())
