@@ -127,6 +127,8 @@ def _elements(html: str, *classes: str) -> list[lxml.html.HtmlElement]:
 
 def _name(element: lxml.html.HtmlElement) -> Name:
     link = element.find(".//a")
-    if link is None:
-        return name_of(None, element.text or "")
-    return name_of(link.get("href"), link.text_content())
+    if link is not None:
+        return name_of(link.get("href"), link.text_content())
+    # Without a link the title stands by itself, before the minutes.
+    span = element.find("span")
+    return name_of(None, (element if span is None or element.text else span).text or "")

@@ -119,12 +119,13 @@ async def _programme(wish: Wish, parts: wiring.Parts, sample_url: str) -> feeds.
 def _announce(out: Console, home: Path, server: MailServer, programme: feeds.Programme) -> None:
     spec, zone = programme.spec, programme.spec.timezone
     topics = ", ".join(topic.name for topic in spec.topics) or "none"
+    items = f"{programme.articles} item{'' if programme.articles == 1 else 's'}"
     report.facts(
         out,
         [
             ("Folder", f"{home}, with a database and keys of its own"),
             ("Mail", f"{server.url} takes everything and passes nothing on"),
-            ("Feed", f"{spec.name} ({programme.articles} items), {spec.sources[0].url}"),
+            ("Feed", f"{spec.name} ({items}), {spec.sources[0].url}"),
             ("Topics", topics),
             ("Clock", f"{report.local(programme.begins_at, zone)} to {report.local(programme.ends_at, zone)}, {zone}"),
         ],
