@@ -24,8 +24,8 @@ from digest.demo.verdict import Reader
 
 VIEWS = ("html", "text", "source")
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; style-src 'nonce-{nonce}'; frame-src 'self'; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 # Sandboxed twice: by the frame that shows it and, for whoever opens it by itself, by its own policy.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
@@ -110,7 +110,7 @@ class Inbox:
         return RedirectResponse(f"/inbox/{letter.number}?answer={reply.status_code}", 303)
 
     def _get(self, request: Request) -> Letter:
-        number = request.path_params["number"]
+        number: int = request.path_params["number"]
         letters = self.letters()
         if not 1 <= number <= len(letters):
             raise HTTPException(404)
@@ -138,9 +138,10 @@ class Inbox:
             "day": f"{local:%a} {local.day} {local:%b %Y}",
             "time": f"{local:%H:%M}",
             "zone": zone,
+            "city": zone.rpartition("/")[2].replace("_", " "),
             "offset": _offset(local.utcoffset()),
-            "count": len(letter.told) + letter.more,
-            "start": letter.told[0].title if letter.told else "",
+            "count": f"{len(letter.told)}{'+' if letter.more_url else ''}",
+            "opening": letter.opening,
         }
 
     def _people(self) -> list[tuple[str, str, int]]:

@@ -47,7 +47,7 @@ class Letter:
 
     @cached_property
     def message(self) -> EmailMessage:
-        return cast(EmailMessage, email.message_from_bytes(self.received.content, policy=email.policy.default))
+        return email.message_from_bytes(self.received.content, policy=email.policy.default)
 
     def header(self, name: str) -> str:
         return " ".join(str(self.message.get(name, "")).split())
@@ -100,6 +100,12 @@ class Letter:
         return str(links[0].get("href")) if links and links[0] is not None else ""
 
     @cached_property
+    def opening(self) -> str:
+        """What mail programs show beside the subject."""
+        found = _elements(self.html, "opening")
+        return " ".join((found[0].text or "").split()) if found else ""
+
+    @cached_property
     def pictures(self) -> tuple[str, ...]:
         """Where its pictures lie."""
         images = lxml.html.document_fromstring(self.html).iter("img") if self.html else ()
@@ -121,6 +127,8 @@ def _elements(html: str, *classes: str) -> list[lxml.html.HtmlElement]:
 
 def _name(element: lxml.html.HtmlElement) -> Name:
     link = element.find(".//a")
-    if link is None:
-        return name_of(None, element.text or "")
-    return name_of(link.get("href"), link.text_content())
+    if link is not None:
+        return name_of(link.get("href"), link.text_content())
+    # Without a link the title stands by itself, before the minutes.
+    span = element.find("span")
+    return name_of(None, (element if span is None or element.text else span).text or "")

@@ -60,10 +60,10 @@ class MailServer:
         self._transports.add(transport)
 
     def closed(self, transport: asyncio.BaseTransport | None) -> None:
-        self._transports.discard(transport)  # type: ignore[arg-type]
+        self._transports.discard(transport)
 
 
-class _Session(smtp.SMTP):  # type: ignore[misc]
+class _Session(smtp.SMTP):
     """One connection; the server must know it, to hang up when the demo ends."""
 
     def __init__(self, owner: MailServer, **settings: Any) -> None:

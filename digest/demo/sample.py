@@ -21,7 +21,7 @@ FOLDER = templating.data_dir("config") / "demo"
 # What the feed calls its own site; served from here, its links are ours.
 WRITTEN_AS = "https://feed.example/"
 PATH = "/sample/"
-POLICY = "default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = "default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 
 
 def feed(base_url: str) -> bytes:

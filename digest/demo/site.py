@@ -52,8 +52,7 @@ async def served(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
     server = _Server(settings)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.01)
+        await server.ready.wait()
         yield
     finally:
         server.should_exit = True
@@ -61,6 +60,14 @@ async def served(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, settings: uvicorn.Config) -> None:
+        super().__init__(settings)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Ctrl-C is for the demonstration as a whole, which then stops us."""

@@ -78,7 +78,7 @@ async def next_instant(db: database.Database, now: datetime) -> datetime | None:
     return _whole_second(min(ahead)) if ahead else None
 
 
-def _paused_instant() -> sa.Select[datetime]:
+def _paused_instant() -> sa.Select[datetime | None]:
     """When `instant` readers were last written to, if something has come since: they hear again after a pause."""
     row, publication = audience.Cadence, publications.Publication
     return (
