@@ -38,7 +38,8 @@ class Mail:
 
     @property
     def is_digest(self) -> bool:
-        return bool(self.token)
+        """Notices belong to no list."""
+        return b"\r\nList-Id: " in self.content
 
 
 @dataclasses.dataclass
