@@ -19,7 +19,7 @@ from digest.commands.options import Email, Json, Now, Pace, Slug
 
 DONE, UNABLE, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 # What the surroundings do to us rather than what somebody typed. By name, so that telling the two apart loads nothing.
-SURROUNDINGS = {"DatabaseError", "SchemaError", "InstanceError", "FolderError"}
+SURROUNDINGS = {"DatabaseError", "SchemaError", "InstanceError", "FolderError", "ListenError"}
 
 app = typer.Typer(
     add_completion=False,

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,9 @@ import sqlalchemy as sa
 from digest import database
 from digest.run import schema
 from tests.support import postgres
+
+if TYPE_CHECKING:
+    from tests.support.world import World
 
 DATABASES = tuple(os.environ.get("DIGEST_TEST_DATABASES", "sqlite,postgres").split(","))
 _numbers = itertools.count(1)
@@ -104,6 +108,16 @@ async def db(db_url: str, anyio_backend: str) -> AsyncIterator[database.Database
     opened = database.connect(db_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def world(db_url: str, tmp_path: Path, now: datetime, anyio_backend: str) -> AsyncIterator["World"]:
+    """A small installation whose time is turned by hand."""
+    # Loaded only for those who live in it: it brings most of the program.
+    from tests.support import world as worlds
+
+    async with worlds.a_world(db_url, tmp_path, now) as made:
+        yield made
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

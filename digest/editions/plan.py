@@ -10,11 +10,14 @@ from datetime import datetime, time, timedelta
 from typing import Any, cast
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, publications
+from digest import database, errors, publications, zones
 from digest.audience import models as audience
 from digest.editions import cadence, models, slots
+
+log = structlog.get_logger()
 
 # A reader of `instant` hears from us at most this often.
 INSTANT_PAUSE = timedelta(minutes=30)
@@ -117,10 +120,21 @@ async def _schedule_new(db: database.Database, now: datetime) -> None:
     for start in range(0, len(rows), AT_ONCE):
         async with db.transaction() as connection:
             for row in rows[start : start + AT_ONCE]:
-                at = cadence.next_due(rule_of(row, specs.of(row)), _beginning(row, now))
+                rule = _find_rule(row, specs)
+                at = cadence.next_due(rule, _beginning(row, now)) if rule else None
                 await connection.execute(
                     sa.update(audience.Cadence).where(audience.Cadence.id == row.id, is_new).values(next_due_at=at)
                 )
+
+
+def _find_rule(row: Any, specs: "_Specs") -> cadence.Rule | None:
+    """The Rule, or None for a zone that the rules in use do not know (any more): the other Cadences go on."""
+    try:
+        zones.get(row.timezone)
+    except errors.DigestError as error:
+        log.error("cadence_set_aside", cadence=row.id, reason=str(error))
+        return None
+    return rule_of(row, specs.of(row))
 
 
 def _beginning(row: Any, now: datetime) -> datetime:
@@ -138,7 +152,9 @@ async def _find_due(db: database.Database, now: datetime) -> list[_Due]:
         rows = (await connection.execute(_cadences().where(audience.Cadence.next_due_at <= now))).all()
     specs, found = _Specs(), []
     for row in rows:
-        rule = rule_of(row, specs.of(row))
+        rule = _find_rule(row, specs)
+        if rule is None:
+            continue
         # `since` is exclusive, and the stored instant itself is due.
         latest = cadence.latest_due(rule, since=row.next_due_at - timedelta(microseconds=1), now=now)
         found.append(_Due(row, rule, latest or cadence.Due(row.next_due_at, cadence.local_date(rule, row.next_due_at))))
@@ -148,11 +164,16 @@ async def _find_due(db: database.Database, now: datetime) -> list[_Due]:
 async def _plan(
     connection: AsyncConnection, one: _Due, now: datetime, fate: tuple[models.EditionState, str | None]
 ) -> list[int]:
-    """Insert the Edition unless another node has, and move the Cadence on."""
+    """Move the Cadence on and insert the Edition, unless another node has.
+
+    Who moves the Cadence plans. A node that comes late could otherwise add an Edition of an older slot behind the
+    newer one, which would then count as overtaken by it.
+    """
     moved = sa.update(audience.Cadence).where(
         audience.Cadence.id == one.cadence.id, audience.Cadence.next_due_at <= now
     )
-    await connection.execute(moved.values(next_due_at=cadence.next_due(one.rule, now)))
+    if not (await connection.execute(moved.values(next_due_at=cadence.next_due(one.rule, now)))).rowcount:
+        return []
     row = (await connection.execute(_cadences().where(audience.Cadence.id == one.cadence.id, _has_readers()))).first()
     if row is None:
         return []
@@ -191,8 +212,10 @@ async def _floods(db: database.Database, due: Sequence[_Due], policy: Policy, no
     late = [one.cadence.id for one in due if now - one.due.at > policy.flood_late]
     if not late:
         return {}
-    subscription = audience.Subscription
-    is_late = sa.case((subscription.cadence_id.in_(late), 1), else_=0)
+    subscription, edition = audience.Subscription, models.Edition
+    # Those another node has just held count too: it may have left us only the rest of the same flood.
+    held = sa.select(edition.cadence_id).where(edition.state == models.EditionState.HELD)
+    is_late = sa.case((sa.or_(subscription.cadence_id.in_(late), subscription.cadence_id.in_(held)), 1), else_=0)
     counts = (
         sa.select(subscription.publication_id, sa.func.sum(is_late).label("late"), sa.func.count().label("all"))
         .where(subscription.state == audience.SubscriptionState.ACTIVE)

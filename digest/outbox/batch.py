@@ -12,24 +12,23 @@ import dataclasses
 import random
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import clock, database, errors
 from digest.audience import models as audience
-from digest.outbox import handing, handover, models, outcomes, record, replies
+from digest.outbox import handing, handover, lease, models, outcomes, record, replies
 from digest.outbox.transports import transport as transports
 
-# A worker that died is found out after this many seconds; renewing three times as often survives two lost renewals.
-LEASE_SECONDS = 10
-RENEW_SECONDS = 3
 # Readers locked by an unsubscribe or another node are looked at again after this.
 BUSY_SECONDS = 0.05
+# When the database is away, results wait this long for it before their mails are left in doubt.
+SAVE_AFTER_SECONDS = (0.0, 0.5, 1.5, 3.0)
 
 log = structlog.get_logger()
 
@@ -46,76 +45,14 @@ class Sender:
     stopping: asyncio.Event
 
 
-async def find_due(db: database.Database) -> int | None:
-    """The most urgent Batch that nobody holds, or whose holder has gone."""
-    batch = models.Batch
-    async with db.reading() as connection:
-        statement = sa.select(batch.id).where(_is_free()).order_by(batch.priority, batch.id).limit(1)
-        return (await connection.execute(statement)).scalar()
-
-
-def _is_free() -> sa.ColumnElement[bool]:
-    batch = models.Batch
-    expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < database.clock_now())
-    return sa.and_(batch.state != models.BatchState.DONE, sa.or_(batch.state == models.BatchState.QUEUED, expired))
-
-
 async def run_batch(sender: Sender, batch_id: int) -> Counter[str]:
     """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it."""
     owner = uuid.uuid4().hex
-    batch = await _claim(sender, batch_id, owner)
+    batch = await lease.take(sender.db, batch_id, owner, sender.clock())
     if batch is None:
         return Counter()
-    async with _renewed(sender, batch_id, owner):
+    async with lease.renewed(sender.db, batch_id, owner):
         return await _Loop(sender, batch, owner).run()
-
-
-async def _claim(sender: Sender, batch_id: int, owner: str) -> Any:
-    """Take the Batch by conditional UPDATE; what a vanished holder had handed over is in doubt from now on."""
-    batch = models.Batch
-    taken = (
-        sa.update(batch)
-        .where(batch.id == batch_id, _is_free())
-        .values(
-            state=models.BatchState.RUNNING,
-            owner=owner,
-            lease_until=database.clock_after(LEASE_SECONDS),
-            tries=batch.tries + 1,
-        )
-        .returning(batch.id, batch.edition_id, batch.tries)
-    )
-    async with sender.db.transaction() as connection:
-        row = (await connection.execute(taken)).one_or_none()
-        if row is not None and (doubtful := await record.vanished(connection, batch_id, sender.clock())):
-            log.warning("batch_taken_over", batch=batch_id, doubtful=doubtful)
-        return row
-
-
-@contextlib.asynccontextmanager
-async def _renewed(sender: Sender, batch_id: int, owner: str) -> AsyncIterator[None]:
-    """Renew the lease apart from the sending loop, which may be busy composing."""
-
-    async def renew() -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            async with sender.db.transaction() as connection:
-                await _extend(connection, batch_id, owner)
-
-    task = asyncio.create_task(renew())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def _extend(connection: AsyncConnection, batch_id: int, owner: str) -> bool:
-    """Whether we still hold the Batch; if so for LEASE_SECONDS more."""
-    batch = models.Batch
-    held = sa.update(batch).where(batch.id == batch_id, batch.owner == owner, batch.state == models.BatchState.RUNNING)
-    result = await connection.execute(held.values(lease_until=database.clock_after(LEASE_SECONDS)))
-    return result.rowcount == 1
 
 
 class _Loop:
@@ -123,11 +60,18 @@ class _Loop:
 
     def __init__(self, sender: Sender, batch: Any, owner: str) -> None:
         self.sender, self.batch, self.owner = sender, batch, owner
-        self.on_wire: set[asyncio.Task[record.Settled]] = set()
+        self.on_wire: dict[asyncio.Task[record.Settled], handing.Handed] = {}
         self.settled: list[record.Settled] = []
         self.counts: Counter[str] = Counter()
 
     async def run(self) -> Counter[str]:
+        try:
+            await self._work()
+        finally:
+            await self._save()
+        return self.counts
+
+    async def _work(self) -> None:
         is_ours = True
         while is_ours or self.on_wire or self.settled:
             is_ours, round_ = await self._turn(is_ours)
@@ -139,7 +83,6 @@ class _Loop:
                 break
             elif is_ours and round_ and not round_.stopped:
                 await asyncio.sleep(BUSY_SECONDS)
-        return self.counts
 
     async def _turn(self, is_ours: bool) -> tuple[bool, handing.Round | None]:
         """One transaction: record what came in, hand over to idle connections. Then start sending."""
@@ -148,37 +91,60 @@ class _Loop:
         round_ = None
         async with sender.db.transaction() as connection:
             await record.results(connection, settled, sender.desk.hasher, now)
-            is_ours = is_ours and await _extend(connection, self.batch.id, self.owner)
+            is_ours = is_ours and await lease.extend(connection, self.batch.id, self.owner)
             if sender.stopping.is_set():
                 # Only once nothing is on the wire: until then a crash must find a lease that ran out.
                 is_ours = is_ours and bool(self.on_wire)
                 if not self.on_wire:
-                    await self._give_back(connection)
+                    # The rest of the Batch is anybody's at once.
+                    await lease.give_up(connection, self.batch.id, self.owner, models.BatchState.QUEUED)
             elif is_ours:
                 free = sender.transport.connections - len(self.on_wire)
                 round_ = await handing.hand_over(connection, sender.desk, self.batch, free, now)
-        self.counts.update(_name(one) for one in settled)
+        self._count_settled()
         if round_:
             self.counts.update(round_.stopped)
-        self.settled = []
         for one in round_.handed if round_ else ():
-            self.on_wire.add(asyncio.create_task(_send(sender, one)))
+            self.on_wire[asyncio.create_task(_send(sender, one))] = one
         return is_ours, round_
 
     async def _gather(self) -> None:
         """Wait for the next replies; those that arrive together are recorded together."""
-        done, self.on_wire = await asyncio.wait(self.on_wire, return_when=asyncio.FIRST_COMPLETED)
-        self.settled = [task.result() for task in done]
+        done, _ = await asyncio.wait(self.on_wire, return_when=asyncio.FIRST_COMPLETED)
+        self.settled += [self._result(task) for task in done]
 
-    async def _give_back(self, connection: AsyncConnection) -> None:
-        """On SIGTERM the rest of the Batch is anybody's at once."""
-        batch = models.Batch
-        held = sa.update(batch).where(batch.id == self.batch.id, batch.owner == self.owner)
-        await connection.execute(held.values(state=models.BatchState.QUEUED, owner=None, lease_until=None))
+    def _result(self, task: asyncio.Task[record.Settled]) -> record.Settled:
+        one, error = self.on_wire.pop(task), task.exception()
+        if error is None:
+            return task.result()
+        # A bug that one mail brings out must not stop the others. Nobody knows how far it had come.
+        log.error("mail_failed", delivery=one.row.id, exc_info=error)
+        return _settled(self.sender, one, outcomes.Doubt(f"a bug in digest: {type(error).__name__}"), None)
+
+    async def _save(self) -> None:
+        """Whatever ended the work: hear what is said of mails on the wire, and write it down if the database lets us.
+
+        What stays unwritten is in doubt once the lease is over, and goes out a second time.
+        """
+        if self.on_wire:
+            await asyncio.wait(self.on_wire)
+            self.settled += [self._result(task) for task in list(self.on_wire)]
+        for seconds in SAVE_AFTER_SECONDS:
+            if not self.settled:
+                return
+            await asyncio.sleep(seconds)
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                async with self.sender.db.transaction() as connection:
+                    await record.results(connection, self.settled, self.sender.desk.hasher, self.sender.clock())
+                self._count_settled()
+
+    def _count_settled(self) -> None:
+        self.counts.update(record.state_of(one).value for one in self.settled)
+        self.settled = []
 
     async def _finish(self) -> bool:
         """Mark the Batch done if nothing of it is left; rows locked by others are left for the next look."""
-        delivery, batch = models.Delivery, models.Batch
+        delivery = models.Delivery
         left = sa.and_(
             delivery.batch_id == self.batch.id,
             database.among(delivery.state, models.OPEN),
@@ -188,8 +154,7 @@ class _Loop:
             await _withhold_erased(connection, left, self.sender.clock())
             if (await connection.execute(sa.select(delivery.id).where(left).limit(1))).first():
                 return False
-            held = sa.update(batch).where(batch.id == self.batch.id, batch.owner == self.owner)
-            await connection.execute(held.values(state=models.BatchState.DONE, owner=None, lease_until=None))
+            await lease.give_up(connection, self.batch.id, self.owner, models.BatchState.DONE)
         return True
 
 
@@ -220,6 +185,7 @@ def _settled(sender: Sender, one: handing.Handed, outcome: outcomes.Outcome, cod
     was_doubtful = one.row.state is models.DeliveryState.DOUBTFUL
     return record.Settled(
         delivery_id=one.row.id,
+        tries=one.row.tries + 1,
         subscription_id=one.row.subscription_id,
         address_key=one.row.address_key,
         upto=one.row.upto if was_doubtful else one.upto,
@@ -234,18 +200,15 @@ def _settled(sender: Sender, one: handing.Handed, outcome: outcomes.Outcome, cod
 
 
 def _give_up_at(one: handing.Handed) -> datetime:
-    """The next digest brings the same Articles, so there is no point in trying beyond it."""
+    """The next digest brings the same Articles, so there is no point in trying beyond it; but a doubtful mail is the
+    better one to repeat, for it can be known as the same.
+    """
     if one.occasion is None:
         created_at: datetime = one.row.created_at
         return created_at + handover.STALE_AFTER
     latest = one.occasion.planned_at + handover.STALE_AFTER
-    next_due_at = one.occasion.next_due_at
+    next_due_at = None if one.row.state is models.DeliveryState.DOUBTFUL else one.occasion.next_due_at
     return min(latest, next_due_at) if next_due_at else latest
-
-
-def _name(one: record.Settled) -> str:
-    """The Delivery state a result leads to, for the count of a run."""
-    return record.state_of(one).value
 
 
 def _log_attempt(one: handing.Handed, reply: replies.Reply, outcome: outcomes.Outcome) -> None:

@@ -226,7 +226,7 @@ async def _queue(
 ) -> None:
     """INSERT … SELECT of one Delivery per reader, dealt out to new Batches in order of id.
 
-    A reader who came in since `count` was taken may find no Batch left: the next Edition brings the same Articles.
+    Readers who came in since `count` was taken go into the last Batch.
     """
     batch, subscription, delivery = models.Batch, audience.Subscription, models.Delivery
     highest = sa.select(sa.func.max(batch.ordinal)).where(batch.edition_id == edition.id)
@@ -235,8 +235,9 @@ async def _queue(
     size = filler.batch_size
     new = [{"edition_id": edition.id, "ordinal": first + number} for number in range(-(-count // size))]
     await connection.execute(sa.insert(batch), new)
-    row_number = sa.func.row_number(type_=sa.Integer()).over(order_by=subscription.id)
-    dealt = sa.select(subscription.id, ((row_number - 1) // size + first).label("ordinal")).where(readers).subquery()
+    wanted = (sa.func.row_number(type_=sa.Integer()).over(order_by=subscription.id) - 1) // size + first
+    ordinal = sa.case((wanted < first + len(new), wanted), else_=first + len(new) - 1)
+    dealt = sa.select(subscription.id, ordinal.label("ordinal")).where(readers).subquery()
     row = {
         "kind": sa.literal("digest"),
         "publication_id": sa.literal(edition.publication_id),

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database
 from digest.audience import models as audience, suppression
-from digest.editions import choose, contents, models as editions, slots
+from digest.editions import cadence as cadences, choose, contents, models as editions, plan, slots
 from digest.outbox import fill, handover, models, record, writer
 
 # More than can be handed over is looked at, because many may turn out withheld or empty.
@@ -61,9 +61,12 @@ async def hand_over(connection: AsyncConnection, desk: Desk, batch: Any, free: i
     readers = await _readers(connection, desk, rows)
     done = Round([], {}, Counter(), looked_at=len(rows))
     stopped: list[tuple[Any, handover.Stop | handover.Wait]] = []
+    in_hand: set[int] = set()
     for row in rows:
-        if len(done.handed) >= free:
+        if len(done.handed) >= free or len(done.wanted) >= free:
             break
+        if row.subscription_id in in_hand:
+            continue  # a second notice to the same reader: it waits for the first
         objection = handover.objection(_mail(row), readers[row.id], occasion, now)
         order = None if objection else await _order(connection, desk, edition, row, now)
         if objection or isinstance(order, handover.Stop):
@@ -75,6 +78,7 @@ async def hand_over(connection: AsyncConnection, desk: Desk, batch: Any, free: i
         if ready is None:
             done.wanted[key] = order
         else:
+            in_hand.add(row.subscription_id)
             done.handed.append(Handed(row, ready, occasion, edition.upto if edition is not None else None))
     await _stop(connection, stopped, edition, now)
     await _freeze(connection, done.handed, now)
@@ -136,7 +140,7 @@ async def _candidates(connection: AsyncConnection, batch_id: int, limit: int) ->
 
 _DELIVERY = (
     *("id", "kind", "publication_id", "edition_id", "subscription_id", "state", "tries", "doubts"),
-    *("covered_from", "upto", "selection_id", "first_tried_at", "created_at"),
+    *("covered_from", "upto", "selection_id", "first_tried_at", "handed_over_at", "created_at"),
 )
 _READER = (
     *("state", "generation", "cadence_id", "topic_set_id", "covered_to"),
@@ -183,7 +187,7 @@ def _occasion(edition: Any) -> handover.Occasion:
     return handover.Occasion(
         cadence_id=edition.cadence_id,
         local_date=slots.local_date(edition.slot),
-        is_instant=edition.frequency == "instant" and not edition.slot.startswith("now-"),
+        is_instant=edition.frequency == "instant" and not slots.is_send_now(edition.slot),
         planned_at=edition.planned_at,
         is_cancelled=edition.state is editions.EditionState.CANCELLED,
         is_overtaken=edition.is_overtaken,
@@ -197,7 +201,7 @@ async def _order(
     """What this reader is to get: chosen afresh, or what was frozen when a doubtful mail was first sent."""
     shelf = await desk.shelves.get(connection, row.publication_id, above=row.reader_covered_to)
     if edition is None:
-        return writer.Order.notice(shelf, row.kind, row.reader_cadence_id, row.reader_locale)
+        return await _notice(connection, shelf, row, now)
     if row.state is models.DeliveryState.DOUBTFUL:
         return writer.Order.frozen(shelf, edition, row.selection_id, row.reader_locale)
     topics = await desk.topics.get(connection, row.reader_topic_set_id)
@@ -210,6 +214,14 @@ async def _order(
     return writer.Order(key, shelf, edition, verdict, None, row.reader_locale)
 
 
+async def _notice(connection: AsyncConnection, shelf: contents.Shelf, row: Any, now: datetime) -> writer.Order:
+    statement = sa.select(audience.Cadence).where(audience.Cadence.id == row.reader_cadence_id)
+    cadence = (await connection.execute(statement)).one()
+    # One that was chosen a moment ago has not been scheduled yet.
+    first_at = cadence.next_due_at or cadences.next_due(plan.rule_of(cadence, shelf.spec), now)
+    return writer.Order.notice(shelf, row.kind, writer.notice_facts(cadence, first_at), row.reader_locale)
+
+
 async def _stop(
     connection: AsyncConnection,
     stopped: Iterable[tuple[Any, handover.Stop | handover.Wait]],
@@ -218,6 +230,9 @@ async def _stop(
 ) -> None:
     stopped = list(stopped)
     await record.stops(connection, stopped, now)
+    for row, _ in stopped:
+        if row.state is models.DeliveryState.DOUBTFUL and edition is not None:
+            await record.note_pace(connection, record.in_doubt(row, slot=edition.slot, frequency=edition.frequency))
     empty = [
         row.subscription_id
         for row, verdict in stopped

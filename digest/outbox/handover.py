@@ -99,14 +99,14 @@ def conclude(verdict: choose.Verdict) -> Stop | None:
     return None
 
 
-def _notice(mail: Mail, reader: Reader, now: datetime) -> Stop | None:
+def _notice(mail: Mail, reader: Reader, now: datetime) -> Stop | Wait | None:
     if reader.state not in _NOTICES[mail.kind]:
         return Stop(DeliveryState.WITHHELD, f"the subscription is {reader.state} by now")
     if mail.is_doubtful and mail.doubts >= MAX_DOUBTS:
         return Stop(DeliveryState.FAILED, "sent several times without an answer")
     if now - mail.created_at >= STALE_AFTER:
         return Stop(DeliveryState.FAILED, "its time is over")
-    return None
+    return _after_the_one_before(reader, now)
 
 
 def _doubtful(mail: Mail, reader: Reader, now: datetime) -> Stop | None:
@@ -141,11 +141,16 @@ def _outlived(occasion: Occasion, now: datetime) -> Stop | None:
 
 
 def _untimely(reader: Reader, occasion: Occasion, now: datetime) -> Wait | None:
-    if reader.has_mail_in_flight:
-        return Wait(now + LOOK_AGAIN, "the mail before this one is not settled")
+    if wait := _after_the_one_before(reader, now):
+        return wait
     if occasion.is_instant and reader.last_instant_at and now - reader.last_instant_at < plan.INSTANT_PAUSE:
         return Wait(reader.last_instant_at + plan.INSTANT_PAUSE, "had a mail less than half an hour ago")
     return None
+
+
+def _after_the_one_before(reader: Reader, now: datetime) -> Wait | None:
+    """One mail in flight per reader, notices included: the schema allows no second."""
+    return Wait(now + LOOK_AGAIN, "the mail before this one is not settled") if reader.has_mail_in_flight else None
 
 
 def _is_paused(reader: Reader, now: datetime) -> bool:

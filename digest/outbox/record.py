@@ -1,7 +1,8 @@
 """Writes down what became of Deliveries: one grouped transaction for all connections that wait.
 
-A result is recorded whoever holds the Batch by now: an accepted mail must never be forgotten. `sent` and `empty` move
-the reader's `covered_to`; every other end moves nothing, so those Articles come with the next digest.
+An accepted mail is recorded whoever holds the Batch by now: it must never be forgotten. Any other result only counts
+while the row is still at that try. `sent` and `empty` move the reader's `covered_to`; every other end moves nothing,
+so those Articles come with the next digest.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ class Settled:
     """A Delivery and what the transport's reply meant for it."""
 
     delivery_id: int
+    tries: int
     subscription_id: int
     address_key: str
     upto: int | None
@@ -41,39 +43,54 @@ class Settled:
 async def results(
     connection: AsyncConnection, settled: Sequence[Settled], hasher: suppression.Hasher, now: datetime
 ) -> None:
-    """Record what the transport said of each."""
+    """Record what the transport said of each.
+
+    A worker that lost its lease may come late, when another has the Delivery in hand. That it was accepted is still
+    true then; that it was not says nothing about the other's try. In order of id, so that two workers never wait for
+    each other in a ring.
+    """
     rows = []
-    for one in settled:
-        values, covers = _values(one, now)
-        rows.append({"delivery": one.delivery_id, "code": one.code, **values})
-        if covers and one.upto is not None:
+    for one in sorted(settled, key=lambda one: one.delivery_id):
+        row = {"delivery": one.delivery_id, "code": one.code, **_values(one, now)}
+        is_sent = isinstance(one.outcome, outcomes.Sent)
+        rows.append(row if is_sent else row | {"while_at_try": one.tries})
+        if is_sent and one.upto is not None:
             await cover(connection, one)
+        elif one.was_doubtful and row["state"] is models.DeliveryState.ROLLED:
+            await note_pace(connection, one)
         if isinstance(one.outcome, outcomes.GiveUp) and one.outcome.suppress:
             refused = audience.SuppressionReason.REFUSED
             await suppression.add(connection, hasher, one.address_key, reason=refused, now=now)
     await write(connection, rows)
 
 
-def _values(one: Settled, now: datetime) -> tuple[dict[str, Any], bool]:
-    """The columns to write, and whether the range is settled now."""
+def _values(one: Settled, now: datetime) -> dict[str, Any]:
+    """The columns to write."""
     state = models.DeliveryState
     outcome = one.outcome
     if isinstance(outcome, outcomes.Sent):
-        return _columns(state.SENT, finished_at=now), True
+        return _columns(state.SENT, finished_at=now)
     if isinstance(outcome, outcomes.Doubt):
-        return _doubt(one, outcome.reason, now), False
+        return _doubt(one, outcome.reason, now)
     if isinstance(outcome, outcomes.TryAt):
-        # A doubtful mail keeps its frozen range: the copy before this one may have been accepted.
-        again = state.DOUBTFUL if one.was_doubtful else state.DEFERRED
-        return _columns(again, reason=outcome.reason, retry_at=outcome.at, batch_id=None), False
-    rolls = one.was_doubtful or (outcome.is_late and one.upto is not None)
-    return _columns(state.ROLLED if rolls else state.FAILED, reason=outcome.reason, finished_at=now), False
+        return _again(one.was_doubtful, outcome.reason, outcome.at)
+    rolls = one.upto is not None and (one.was_doubtful or outcome.is_late)
+    return _columns(state.ROLLED if rolls else state.FAILED, reason=outcome.reason, finished_at=now)
 
 
 def state_of(one: Settled) -> models.DeliveryState:
     """The state this result leads to."""
-    values, _ = _values(one, one.handed_over_at)
-    return models.DeliveryState(values["state"])
+    return models.DeliveryState(_values(one, one.handed_over_at)["state"])
+
+
+def _again(is_doubtful: bool, reason: str, at: datetime) -> dict[str, Any]:
+    """Not now. A doubtful mail keeps its frozen range, for an earlier copy may have been accepted; else the next try
+    chooses anew.
+    """
+    waits = {"reason": reason, "retry_at": at, "batch_id": None}
+    if is_doubtful:
+        return _columns(models.DeliveryState.DOUBTFUL, **waits)
+    return _columns(models.DeliveryState.DEFERRED, **waits, covered_from=None, upto=None, selection_id=None)
 
 
 def _doubt(one: Settled, reason: str, now: datetime) -> dict[str, Any]:
@@ -88,40 +105,65 @@ def _columns(state: models.DeliveryState, **values: Any) -> dict[str, Any]:
 
 
 async def write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Update Deliveries by id (key `delivery`), rows with the same columns in one statement."""
+    """Update Deliveries by id (key `delivery`), rows with the same columns in one statement.
+
+    With the key `while_at_try` a row changes only while it is still being sent, and for that time.
+    """
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(sorted(row)), []).append(row)
     for columns, some in groups.items():
-        values: dict[str, Any] = {column: sa.bindparam(f"new_{column}") for column in columns if column != "delivery"}
-        statement = sa.update(models.Delivery).where(models.Delivery.id == sa.bindparam("delivery")).values(values)
-        bound = [{("delivery" if k == "delivery" else f"new_{k}"): v for k, v in row.items()} for row in some]
-        await connection.execute(statement, bound)
+        values: dict[str, Any] = {column: sa.bindparam(f"new_{column}") for column in columns if column not in _TERMS}
+        terms = [term for key, term in _TERMS.items() if key in columns]
+        bound = [{(key if key in _TERMS else f"new_{key}"): value for key, value in row.items()} for row in some]
+        await connection.execute(sa.update(models.Delivery).where(*terms).values(values), bound)
+
+
+_TERMS = {
+    "delivery": models.Delivery.id == sa.bindparam("delivery"),
+    "while_at_try": sa.and_(
+        models.Delivery.state == models.DeliveryState.SENDING, models.Delivery.tries == sa.bindparam("while_at_try")
+    ),
+}
 
 
 async def cover(connection: AsyncConnection, one: Settled) -> None:
     """An accepted digest settles its range; a scheduled one also its local date, an instant one its moment."""
     subscription = audience.Subscription
-    values: dict[str, Any] = {"covered_to": database.greatest(subscription.covered_to, one.upto)}
+    values = _pace(one) | {"covered_to": database.greatest(subscription.covered_to, one.upto)}
+    await connection.execute(sa.update(subscription).where(subscription.id == one.subscription_id).values(values))
+
+
+async def note_pace(connection: AsyncConnection, one: Settled) -> None:
+    """A mail that ends in doubt settles no range, but it may have come: no other one so soon after it."""
+    subscription = audience.Subscription
+    if values := _pace(one):
+        await connection.execute(sa.update(subscription).where(subscription.id == one.subscription_id).values(values))
+
+
+def _pace(one: Settled) -> dict[str, Any]:
+    subscription = audience.Subscription
+    values: dict[str, Any] = {}
     if one.local_date is not None:
         later = sa.or_(subscription.last_date.is_(None), subscription.last_date < one.local_date)
         values["last_date"] = sa.case((later, one.local_date), else_=subscription.last_date)
     if one.is_instant:
         values["last_instant_at"] = one.handed_over_at
-    await connection.execute(sa.update(subscription).where(subscription.id == one.subscription_id).values(values))
+    return values
 
 
 async def stops(
     connection: AsyncConnection, stopped: Sequence[tuple[Any, handover.Stop | handover.Wait]], now: datetime
 ) -> None:
-    """Record Deliveries that were not handed over. `empty` settles the range up to the Edition's `upto`."""
+    """Record Deliveries that were not handed over."""
     rows: list[dict[str, Any]] = []
     for row, verdict in stopped:
         if isinstance(verdict, handover.Wait):
-            values = _columns(models.DeliveryState.DEFERRED, reason=verdict.reason, retry_at=verdict.until)
-            rows.append({"delivery": row.id, **values, "batch_id": None})
-            continue
-        rows.append({"delivery": row.id, **_columns(verdict.state, reason=verdict.reason, finished_at=now)})
+            is_doubtful = row.state is models.DeliveryState.DOUBTFUL
+            values = _again(is_doubtful, verdict.reason, verdict.until)
+        else:
+            values = _columns(verdict.state, reason=verdict.reason, finished_at=now)
+        rows.append({"delivery": row.id, **values})
     await write(connection, rows)
 
 
@@ -157,9 +199,22 @@ async def assume_sent(connection: AsyncConnection, row: Any, now: datetime) -> N
     """A doubtful digest counts as sent: settle its range."""
     values = _columns(models.DeliveryState.SENT, reason="assumed: no reply was recorded", finished_at=now)
     await write(connection, [{"delivery": row.id, **values}])
-    if row.upto is not None:
-        one = Settled(
-            row.id, row.subscription_id, "", row.upto, slots.local_date(row.slot), False, row.handed_over_at,
-            True, row.doubts, outcomes.Sent(), None,
-        )  # fmt: skip
-        await cover(connection, one)
+    await cover(connection, in_doubt(row, slot=row.slot, frequency=row.frequency))
+
+
+def in_doubt(row: Any, *, slot: str, frequency: str) -> Settled:
+    """A doubtful Delivery of an Edition as if its last copy had been accepted."""
+    return Settled(
+        delivery_id=row.id,
+        tries=row.tries,
+        subscription_id=row.subscription_id,
+        address_key="",
+        upto=row.upto,
+        local_date=slots.local_date(slot),
+        is_instant=frequency == "instant" and not slots.is_send_now(slot),
+        handed_over_at=row.handed_over_at,
+        was_doubtful=True,
+        doubts=row.doubts,
+        outcome=outcomes.Sent(),
+        code=None,
+    )

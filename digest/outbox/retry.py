@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database
+from digest.audience import models as audience
 from digest.editions import models as editions
 from digest.outbox import fill, models, record
 
@@ -23,18 +24,24 @@ async def run(db: database.Database, *, batch_size: int, doubt: str, now: dateti
         await _settle_held_doubt(db, now)
     moved = 0
     for edition_id in await _waiting_editions(db, doubt, now):
-        async with db.transaction() as connection:
-            moved += await _regroup(connection, edition_id, batch_size=batch_size, doubt=doubt, now=now)
+        is_full = True
+        while is_full:
+            async with db.transaction() as connection:
+                count = await _regroup(connection, edition_id, batch_size=batch_size, doubt=doubt, now=now)
+            moved, is_full = moved + count, count == batch_size
     await _finish_editions(db)
     return moved
 
 
 def _is_due(doubt: str, now: datetime) -> sa.ColumnElement[bool]:
-    """Under `hold` a doubtful Delivery waits for the operator and is never sent again by itself."""
+    """Under `hold` a doubtful digest waits for the operator and is never sent again by itself.
+
+    A notice is: it tells no Articles, and while it waited its reader would get no digest either.
+    """
     delivery = models.Delivery
-    states = models.WAITING if doubt == "resend" else (models.DeliveryState.DEFERRED,)
-    is_waiting = database.among(delivery.state, models.WAITING)
-    return sa.and_(is_waiting, delivery.state.in_(states), delivery.retry_at <= now, delivery.batch_id.is_(None))
+    is_held = sa.and_(delivery.state == models.DeliveryState.DOUBTFUL, delivery.edition_id.is_not(None))
+    terms = [database.among(delivery.state, models.WAITING), delivery.retry_at <= now, delivery.batch_id.is_(None)]
+    return sa.and_(*terms, ~is_held) if doubt == "hold" else sa.and_(*terms)
 
 
 async def _waiting_editions(db: database.Database, doubt: str, now: datetime) -> list[int | None]:
@@ -67,15 +74,25 @@ async def _regroup(
 
 
 async def _settle_held_doubt(db: database.Database, now: datetime) -> None:
-    """Under `hold`, a doubtful digest counts as sent once the next one is due, so that it blocks no reader for ever."""
-    delivery, edition = models.Delivery, editions.Edition
+    """Under `hold`, a doubtful digest counts as sent once the next one is due, so that it blocks no reader for ever.
+
+    The next one may be of another Cadence, if the reader has changed it; nobody waits for one whose reader was erased.
+    """
+    delivery, edition, reader = models.Delivery, editions.Edition, audience.Subscription
+    is_over = sa.or_(
+        fill.newer_edition(edition.cadence_id, edition.id),
+        fill.newer_edition(reader.cadence_id, edition.id),
+        reader.id.is_(None),
+    )
     statement = (
-        sa.select(delivery, edition.slot)
+        sa.select(delivery, edition.slot, audience.Cadence.frequency)
         .join(edition, edition.id == delivery.edition_id)
+        .join(audience.Cadence, audience.Cadence.id == edition.cadence_id)
+        .outerjoin(reader, reader.id == delivery.subscription_id)
         .where(
             database.among(delivery.state, models.IN_FLIGHT),
             delivery.state == models.DeliveryState.DOUBTFUL,
-            fill.newer_edition(edition.cadence_id, edition.id),
+            is_over,
         )
     )
     async with db.transaction() as connection:

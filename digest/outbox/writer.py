@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import addresses, database, links, publications, zones
 from digest.articles import models as articles
-from digest.audience import models as audience
 from digest.editions import blocks, choose, compose, contents, look, models as editions, outline
 from digest.outbox import headers, message
 from digest.outbox.transports import transport
@@ -26,6 +25,8 @@ from digest.outbox.transports import transport
 # A variant is some 100 KB of prepared bytes; a Batch of 500 readers can hold a few hundred of them.
 KEPT = 512
 CONFIRM_HOURS = 72
+# Mails with a one-click way out. Who is asked to confirm, or has left, has nothing to leave.
+LEAVABLE = ("digest", "welcome")
 
 Key = tuple[Any, ...]
 
@@ -40,7 +41,7 @@ class Order:
     chosen: choose.Chosen | None
     selection_id: int | None
     locale: str | None
-    cadence_id: int | None = None
+    facts: outline.Facts | None = None
 
     @staticmethod
     def key_of(shelf: contents.Shelf, edition: Any, reach: choose.Reach, locale: str | None) -> Key:
@@ -52,9 +53,9 @@ class Order:
         return cls(key, shelf, edition, None, selection_id, locale)
 
     @classmethod
-    def notice(cls, shelf: contents.Shelf, kind: str, cadence_id: int, locale: str | None) -> "Order":
-        key = (kind, shelf.publication_id, shelf.revision, cadence_id, locale)
-        return cls(key, shelf, None, None, None, locale, cadence_id)
+    def notice(cls, shelf: contents.Shelf, kind: str, facts: outline.Facts, locale: str | None) -> "Order":
+        key = (kind, shelf.publication_id, shelf.revision, facts, locale)
+        return cls(key, shelf, None, None, None, locale, facts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,13 +111,12 @@ class Writer:
         """The wire bytes for one reader. Raises HeaderError or AddressError for a row that cannot be mailed."""
         address = addresses.parse(row.email)
         token = self._token(row, now)
-        is_digest = row.kind == "digest"
         personal = headers.Personal(
             recipient=address.wire,
             name=row.name,
             message_id=headers.message_id(row.id, instance=self._imprint.stamp, domain=ready.sender_domain),
             at=now,
-            unsubscribe_url=f"{ready.base_url}/unsubscribe/{token}" if is_digest else "",
+            unsubscribe_url=f"{ready.base_url}/unsubscribe/{token}" if row.kind in LEAVABLE else "",
         )
         head = headers.write(ready.letterhead, ready.subject, personal)
         content = ready.message.render({blocks.Slot.TOKEN: token}, head)
@@ -160,12 +160,7 @@ class Writer:
 
     async def _notice(self, order: Order) -> Ready:
         name, spec = order.key[0], order.shelf.spec
-        async with self._db.reading() as connection:
-            statement = sa.select(audience.Cadence).where(audience.Cadence.id == order.cadence_id)
-            cadence = (await connection.execute(statement)).one()
-        zone = zones.get(cadence.timezone)
-        first = cadence.next_due_at.astimezone(zone).date() if cadence.next_due_at else date.max
-        context = {"hours": CONFIRM_HOURS, "facts": _cadence_facts(cadence, upto=first)}
+        context = {"hours": CONFIRM_HOURS, "facts": order.facts}
         made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.locale), context)
         return self._ready(spec, made, selection_id=None, chosen=None, is_list=False)
 
@@ -268,13 +263,19 @@ def _story(row: Any) -> outline.Story:
     )
 
 
+def notice_facts(cadence: Any, first_at: datetime | None) -> outline.Facts:
+    """What a notice says of the reader's choice; `instant` has no day of its first digest."""
+    first = first_at.astimezone(zones.get(cadence.timezone)).date() if first_at else date.max
+    return _cadence_facts(cadence, upto=first)
+
+
 async def _facts(connection: AsyncConnection, edition: Any) -> outline.Facts:
     """What the Edition says of itself; it tells what came since the Cadence's Edition before it."""
     earlier = editions.Edition
     before = (
         sa.select(sa.func.max(earlier.planned_at))
         .where(earlier.cadence_id == edition.cadence_id, earlier.id < edition.id)
-        .where(earlier.state != editions.EditionState.SKIPPED)
+        .where(earlier.state.not_in([editions.EditionState.SKIPPED, editions.EditionState.CANCELLED]))
     )
     since = (await connection.execute(before)).scalar()
     zone = zones.get(edition.timezone)

@@ -7,9 +7,10 @@ fails is logged, tried again, and shown on the readiness page until it works.
 import asyncio
 import contextlib
 import signal
+import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvicorn
@@ -30,21 +31,44 @@ IDLE_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 # Due retries are looked for this often; their own pauses are minutes.
 RETRY_SECONDS = 10.0
+# Batches that broke are tried again this often. Longer than a lease: by then nothing else keeps them.
+MEND_SECONDS = 30.0
+# A client that never finishes its request must not keep us from ending.
+LAST_REQUESTS_SECONDS = 10
 
 
-class SendError(errors.DigestError):
-    """Some Batches could not be sent; they are tried again when their lease is over."""
+class ListenError(errors.DigestError):
+    """The pages cannot be served at this address."""
 
 
 async def serve(settings: config.Settings, home: Path, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises the DigestError of whatever is set up wrongly at the start."""
     async with wiring.build(settings, home) as parts:
         transport = wiring.transport_of(settings)
-        await transport.open()
-        try:
-            await Daemon(parts, parts.sender(transport)).run(on_ready)
-        finally:
-            await transport.close()
+        # Bound before anything runs: a port in use is one line then, and not half a service.
+        with _listen(settings.web.host, settings.web.port) as listening:
+            await transport.open()
+            try:
+                await Daemon(parts, parts.sender(transport)).run(listening, on_ready)
+            finally:
+                await transport.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        # gaierror and permission errors say it in `strerror` too.
+        raise ListenError(
+            f"cannot serve at {host}:{port}: {error.strerror}; choose another with --host and --port, "
+            "or DIGEST_WEB_HOST and DIGEST_WEB_PORT"
+        ) from None
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -62,8 +86,9 @@ class Daemon:
         self.parts, self.sender = parts, sender
         self.pulse = pulse.Pulse()
         self.stopping = sender.stopping
+        self.broken: dict[int, str] = {}
 
-    async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
+    async def run(self, listening: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
         server = self._server()
         scheduler = schedule.create({"ingest": self._ingest, "plan": self._plan})
         loop = asyncio.get_running_loop()
@@ -72,23 +97,28 @@ class Daemon:
         scheduler.start()
         # What fell due while nobody was running should not wait for the next full minute.
         early = [asyncio.create_task(self._plan()), asyncio.create_task(self._ingest())]
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
         sending = asyncio.create_task(self._send_for_ever())
         if on_ready:
-            on_ready(f"http://{self.parts.settings.web.host}:{self.parts.settings.web.port}")
+            on_ready(_url(listening))
         log.info("started", instance=self.parts.instance)
-        await asyncio.wait({serving, asyncio.create_task(self.stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        self.stopping.set()
-        await self._stop(server, scheduler, [serving, sending, *early])
-
-    async def _stop(self, server: uvicorn.Server, scheduler: Any, tasks: list[asyncio.Task[None]]) -> None:
-        """Hand nothing more over, wait for every reply on the wire and record it, answer the last requests."""
+        stop = asyncio.create_task(self.stopping.wait())
+        # Should one of the two end by itself, the process ends too, and whoever watches it starts it anew.
+        await asyncio.wait({serving, sending, stop}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
+        self.stopping.set()
         server.should_exit = True
+        # Looking what is due can be broken off anywhere: the next process looks again.
         scheduler.shutdown(wait=False)
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for failure in (result for result in results if isinstance(result, BaseException)):
-            log.error("stopped_badly", reason=repr(failure))
+        for task in early:
+            task.cancel()
+        await self._drain([serving, sending], early)
+
+    async def _drain(self, tasks: list[asyncio.Task[None]], cancelled: list[asyncio.Task[None]]) -> None:
+        """Hand nothing more over, wait for every reply on the wire and record it, answer the last requests."""
+        await asyncio.gather(*tasks, *cancelled, return_exceptions=True)
+        for task in tasks:
+            task.result()
         log.info("stopped")
 
     def _server(self) -> uvicorn.Server:
@@ -101,10 +131,9 @@ class Daemon:
             view=self._view,
             probe=self._probe,
         )
-        settings = self.parts.settings.web
         # Access lines would put tokens into the log.
         options = uvicorn.Config(
-            app.create(site), host=settings.host, port=settings.port, log_config=None, access_log=False
+            app.create(site), log_config=None, access_log=False, timeout_graceful_shutdown=LAST_REQUESTS_SECONDS
         )
         return _Server(options)
 
@@ -150,30 +179,46 @@ class Daemon:
 
     async def _send_for_ever(self) -> None:
         """Fill and send whatever there is, then look again soon."""
-        wait, looked_for_retries = IDLE_SECONDS, 0.0
-        loop = asyncio.get_running_loop()
+        wait, retries, mending = IDLE_SECONDS, _Every(RETRY_SECONDS), _Every(MEND_SECONDS)
         while not self.stopping.is_set():
-            with_retries = loop.time() - looked_for_retries >= RETRY_SECONDS
-            if with_retries:
-                looked_for_retries = loop.time()
             self._busy = False
-            is_well = await self._guarded("send", lambda again=with_retries: self._send(again))  # type: ignore[misc]
+            is_well = await self._guarded("send", lambda: self._send(retries, mending))
             wait = IDLE_SECONDS if is_well else min(wait * 2, LONGEST_WAIT_SECONDS)
             if not (is_well and self._busy):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.stopping.wait(), wait)
 
-    async def _send(self, with_retries: bool) -> None:
-        """One turn: notices first, then due retries, a slice of each Edition, and every Batch there is."""
+    async def _send(self, retries: "_Every", mending: "_Every") -> None:
+        """One turn: notices, due retries, a slice of each Edition, then one Batch.
+
+        Only one, so that a request to confirm waits behind some hundred mails of a large Edition and not behind all.
+        """
         parts, now = self.parts, self.parts.clock()
         await instance.check(parts.db, parts.instance)
         await notices.run(parts.db, now)
-        if with_retries:
+        if retries.is_due():
             outbox = parts.settings.outbox
             await retry.run(parts.db, batch_size=outbox.batch_size, doubt=parts.settings.smtp.doubt, now=now)
+        if mending.is_due():
+            self.broken.clear()
         filled = await fill.run(parts.db, parts.filler, now)
-        broken: set[int] = set()
-        counts = await inprocess.drain(self.sender, broken)
-        if broken:
-            raise SendError(f"batches {sorted(broken)} could not be sent; the log has the reason")
-        self._busy = filled.more or bool(counts)
+        sent = await inprocess.send_next(self.sender, self.broken)
+        self._busy = filled.more or sent is not None
+        if self.broken:
+            self.pulse.fail("batches", "; ".join(f"batch {id_}: {reason}" for id_, reason in self.broken.items()))
+        elif sent is None:
+            self.pulse.beat("batches")
+
+
+class _Every:
+    """True at first, then once per so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self._next = seconds, 0.0
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self.seconds
+        return True

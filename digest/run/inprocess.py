@@ -8,22 +8,34 @@ from collections import Counter
 
 import structlog
 
-from digest.outbox import batch
+from digest import errors
+from digest.outbox import batch, lease
 
 log = structlog.get_logger()
 
 
-async def drain(sender: batch.Sender, failed: set[int] | None = None) -> Counter[str]:
-    """Send until no Batch is due; counts by Delivery state. Ids of Batches that broke are added to `failed`."""
+async def drain(sender: batch.Sender, failed: dict[int, str]) -> Counter[str]:
+    """Send until no Batch is due but those in `failed`, where Batches that break are added, with the reason.
+
+    Counts by Delivery state.
+    """
     counts: Counter[str] = Counter()
-    failed = set() if failed is None else failed
-    while not sender.stopping.is_set():
-        batch_id = await batch.find_due(sender.db)
-        if batch_id is None or batch_id in failed:
-            break
-        try:
-            counts += await batch.run_batch(sender, batch_id)
-        except Exception:
-            log.exception("batch_failed", batch=batch_id)
-            failed.add(batch_id)
+    while (found := await send_next(sender, failed)) is not None:
+        counts += found
     return counts
+
+
+async def send_next(sender: batch.Sender, failed: dict[int, str]) -> Counter[str] | None:
+    """Send the most urgent Batch; None when there is none, or when we are asked to stop."""
+    batch_id = None if sender.stopping.is_set() else await lease.find_due(sender.db, but=failed)
+    if batch_id is None:
+        return None
+    try:
+        return await batch.run_batch(sender, batch_id)
+    except errors.DigestError as error:
+        log.error("batch_failed", batch=batch_id, reason=str(error))
+        failed[batch_id] = str(error)
+    except Exception as error:
+        log.exception("batch_failed", batch=batch_id)
+        failed[batch_id] = type(error).__name__
+    return Counter()

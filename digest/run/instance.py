@@ -4,6 +4,8 @@ A restored backup or a staging copy has the same database but another name, kept
 the file `var/instance`. On a mismatch pages are served and nothing is mailed until `digest adopt`.
 """
 
+import contextlib
+import os
 import secrets
 from pathlib import Path
 
@@ -26,27 +28,46 @@ def name(home: Path, given: str) -> str:
     path = home / "var" / "instance"
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(secrets.token_hex(8) + "\n", encoding="ascii")
-        return path.read_text(encoding="ascii").strip()
-    except OSError as error:
+            _make(path)
+        kept = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it holds something else"
         raise InstanceError(
-            f"cannot keep the name of this installation in {path}: {error.strerror}; set DIGEST_INSTANCE instead"
+            f"cannot keep the name of this installation in {path}: {reason}; set DIGEST_INSTANCE instead"
         ) from None
+    if not kept:
+        raise InstanceError(f"{path} is empty; put the installation's name back, or delete it for a new one")
+    return kept
+
+
+def _make(path: Path) -> None:
+    """The file appears whole and once: of two processes that start together, both read the same name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    draft.write_text(secrets.token_hex(8) + "\n", encoding="ascii")
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
 
 
 async def check(db: database.Database, own_name: str) -> None:
     """Claim a database that has no owner yet. Raises InstanceError when it has another."""
+    if await look(db, own_name) is None:
+        async with db.transaction() as connection:
+            await _kept(connection, INSTANCE, own_name)
+        await look(db, own_name)
+
+
+async def look(db: database.Database, own_name: str) -> str | None:
+    """The owner if that is us, None if there is none yet. Changes nothing. Raises InstanceError."""
     async with db.reading() as connection:
         owner = await _find(connection, INSTANCE)
-    if owner is None:
-        async with db.transaction() as connection:
-            owner = await _kept(connection, INSTANCE, own_name)
-    if owner != own_name:
+    if owner not in (None, own_name):
         raise InstanceError(
             f"this database belongs to the installation '{owner}', this one is '{own_name}', so nothing is mailed; "
             "if the other one is gone for good, run: digest adopt"
         )
+    return owner
 
 
 async def adopt(db: database.Database, own_name: str) -> None:

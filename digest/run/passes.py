@@ -77,7 +77,7 @@ async def _plan(parts: Parts, report: Report, now: datetime) -> None:
 
 async def _send(parts: Parts, report: Report, sender: batch.Sender, now: datetime) -> None:
     """Fill and send in turns, so that the first mails leave while a large Edition is still being filled."""
-    settings, broken = parts.settings, set[int]()
+    settings, broken = parts.settings, dict[int, str]()
     while not sender.stopping.is_set():
         size, doubt = settings.outbox.batch_size, settings.smtp.doubt
         moved = await retry.run(parts.db, batch_size=size, doubt=doubt, now=now)
@@ -87,8 +87,7 @@ async def _send(parts: Parts, report: Report, sender: batch.Sender, now: datetim
         report.deliveries += counts
         if not (moved or filled.more or counts):
             break
-    if broken:
-        report.failures.append(f"send: {len(broken)} batches could not be sent; the log has the reason")
+    report.failures += [f"send: batch {id_} could not be sent: {reason}" for id_, reason in broken.items()]
 
 
 async def as_document(parts: Parts, report: Report) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What this process did last, and whether it still does its work: the truth behind the readiness page."""
 
+import asyncio
 import dataclasses
 import time
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from digest.web import parts as web
 
 # A pass runs every minute; three missed in a row are no hiccup.
 SILENT_SECONDS = 200
+# Whoever asks for readiness gives up soon after.
+PATIENCE_SECONDS = 5
 # A Cadence that is due should be planned within a minute.
 LATE = timedelta(minutes=5)
 
@@ -48,10 +51,13 @@ async def look(
     reasons += [f"{name}: {reason}" for name, reason in pulse.failures.items()]
     oldest = None
     try:
-        await instance.check(db, own_name)
-        oldest = await oldest_due(db, now)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await instance.look(db, own_name)
+            oldest = await oldest_due(db, now)
     except errors.DigestError as error:
         reasons.append(str(error))
+    except TimeoutError:
+        reasons.append(f"the database has not answered for {PATIENCE_SECONDS} s")
     except (SQLAlchemyError, OSError) as error:
         reasons.append(str(database.unreachable(db.engine.url, error)))
     if oldest and now - oldest > LATE:

@@ -38,7 +38,8 @@ class Mail:
 
     @property
     def is_digest(self) -> bool:
-        return bool(self.token)
+        """Notices belong to no list."""
+        return b"\r\nList-Id: " in self.content
 
 
 @dataclasses.dataclass
@@ -167,8 +168,10 @@ def _mail(to: str, at: datetime, content: bytes) -> Mail:
 
 
 @asynccontextmanager
-async def a_world(db_url: str, home: Path, now: datetime, **spec: Any) -> AsyncIterator[World]:
-    """An installation with one Publication and a real SMTP server."""
+async def a_world(
+    db_url: str, home: Path, now: datetime, smtp: dict[str, Any] | None = None, **spec: Any
+) -> AsyncIterator[World]:
+    """An installation with one Publication and a real SMTP server; `smtp` are settings other than the usual."""
     with smtpserver.SmtpServer() as server:
         settings = config.Settings.model_validate(
             {
@@ -176,7 +179,7 @@ async def a_world(db_url: str, home: Path, now: datetime, **spec: Any) -> AsyncI
                 "secret_keys": ",".join(cast.KEYS),
                 "instance": "test",
                 "database": {"url": db_url},
-                "smtp": {"url": server.url, "connections": 4},
+                "smtp": {"url": server.url, "connections": 4} | (smtp or {}),
             }
         )
         async with wiring.build(settings, home) as parts:

@@ -1,0 +1,97 @@
+"""Who holds a Batch: taken by conditional UPDATE, kept by renewing, lost by silence, given back or marked done.
+
+Leaves `owner`, `lease_until` and the state of Batches. Times are the database's own, so that neither a virtual clock
+nor two machines that disagree can free a Batch that is being sent.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import database
+from digest.outbox import models, record
+
+# A worker that died is found out after this many seconds; renewing three times as often survives two lost renewals.
+LEASE_SECONDS = 10
+RENEW_SECONDS = 3
+
+log = structlog.get_logger()
+
+
+async def find_due(db: database.Database, but: Collection[int] = ()) -> int | None:
+    """The most urgent Batch that nobody holds, or whose holder has gone; none of those in `but`."""
+    batch = models.Batch
+    free = sa.select(batch.id).where(_is_free(), batch.id.not_in(list(but)))
+    statement = free.order_by(batch.priority, batch.id).limit(1)
+    async with db.reading() as connection:
+        return (await connection.execute(statement)).scalar()
+
+
+def _is_free() -> sa.ColumnElement[bool]:
+    batch = models.Batch
+    expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < database.clock_now())
+    return sa.and_(batch.state != models.BatchState.DONE, sa.or_(batch.state == models.BatchState.QUEUED, expired))
+
+
+async def take(db: database.Database, batch_id: int, owner: str, now: datetime) -> Any:
+    """The Batch's row if it is ours now; what a vanished holder had handed over is in doubt from then on."""
+    batch = models.Batch
+    taken = (
+        sa.update(batch)
+        .where(batch.id == batch_id, _is_free())
+        .values(
+            state=models.BatchState.RUNNING,
+            owner=owner,
+            lease_until=database.clock_after(LEASE_SECONDS),
+            tries=batch.tries + 1,
+        )
+        .returning(batch.id, batch.edition_id, batch.tries)
+    )
+    async with db.transaction() as connection:
+        row = (await connection.execute(taken)).one_or_none()
+        if row is not None and (doubtful := await record.vanished(connection, batch_id, now)):
+            log.warning("batch_taken_over", batch=batch_id, doubtful=doubtful)
+        return row
+
+
+@contextlib.asynccontextmanager
+async def renewed(db: database.Database, batch_id: int, owner: str) -> AsyncIterator[None]:
+    """Renew the lease apart from the sending loop, which may be busy composing."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            # A database that is away for a moment must not end renewing: the next one may still be in time.
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                async with db.transaction() as connection:
+                    await extend(connection, batch_id, owner)
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def extend(connection: AsyncConnection, batch_id: int, owner: str) -> bool:
+    """Whether we still hold the Batch; if so for LEASE_SECONDS more."""
+    batch = models.Batch
+    held = sa.and_(batch.id == batch_id, batch.owner == owner, batch.state == models.BatchState.RUNNING)
+    kept = sa.update(batch).where(held).values(lease_until=database.clock_after(LEASE_SECONDS))
+    return (await connection.execute(kept)).rowcount == 1
+
+
+async def give_up(connection: AsyncConnection, batch_id: int, owner: str, state: models.BatchState) -> None:
+    """Leave the Batch in this state, unless somebody else has taken it from us."""
+    batch = models.Batch
+    held = sa.update(batch).where(batch.id == batch_id, batch.owner == owner)
+    await connection.execute(held.values(state=state, owner=None, lease_until=None))
