@@ -159,8 +159,9 @@ def _choices(audience_: Audience) -> list[list[str]]:
     return [[f"topic-{bit}" for bit in range(TOPICS) if mask >> bit & 1] for mask in masks]
 
 
-async def refresh_statistics(db: database.Database) -> None:
-    """What autovacuum does within a minute of such a load; SQLite plans without."""
+async def let_settle(db: database.Database) -> None:
+    """What PostgreSQL does by itself within minutes of such a load; SQLite needs nothing."""
     if not db.is_sqlite:
         async with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            await connection.exec_driver_sql("VACUUM ANALYZE")
+            for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
+                await connection.exec_driver_sql(statement)

@@ -99,7 +99,7 @@ async def _measure(url: str) -> dict[str, Any]:
         for one in (STANDING, *DUE):
             _tell(f"{db.engine.dialect.name}: making {one.readers:,} readers of '{one.slug}'")
             await bench_data.make(db, one)
-        await bench_data.refresh_statistics(db)
+        await bench_data.let_settle(db)
         found = {one.slug: _in_own_process(url, one.slug) for one in DUE}
         return {"editions": found, "idle": await _idle(db)}
     finally:

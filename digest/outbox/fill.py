@@ -20,12 +20,14 @@ from digest.audience import models as audience
 from digest.editions import choose, contents, models as editions, slots
 from digest.outbox import models
 
-# SQLite's one write lock is held for a slice: about 50 ms for this many. Each may be a group of its own and be named in
+# SQLite's one write lock is held for a slice: some 20 ms for this many. Each may be a group of its own and be named in
 # a statement, of which SQLite lets no more than 32,766 values be bound.
-SLICE = 10_000
+SLICE = 5_000
 # Distinct covered_to named in one statement: SQLite reads no expression that is more than 1,000 deep. Readers beyond
 # are queued whatever they would get, for the hand-over asks again.
 STARTS_AT_ONCE = 500
+# Some 20 MB at worst.
+MOST_REMEMBERED = 100_000
 
 Group = tuple[int, int]  # topic_set_id or 0, covered_to
 # A reader of everything has none; 0 can be compared and listed where NULL cannot.
@@ -40,6 +42,23 @@ class Filler:
     topics: contents.Topics
     batch_size: int = 500
     slice_size: int = SLICE
+    kinds: dict[tuple[int, int, Group], type[choose.Verdict]] = dataclasses.field(default_factory=dict)
+
+    def judge(
+        self, edition: Any, shelf: contents.Shelf, group: Group, topics: frozenset[str] | None, now: datetime
+    ) -> type[choose.Verdict]:
+        """The kind of verdict for this group; remembered, for the same groups come again in every slice."""
+        key = (edition.id, shelf.revision, group)
+        if key in self.kinds:
+            return self.kinds[key]
+        reach = choose.Reach(topics, group[1], edition.upto)
+        kind = type(shelf.choose(reach, now, is_instant=edition.frequency == "instant"))
+        # Waiting ends by itself one day.
+        if kind is not choose.Waiting:
+            if len(self.kinds) >= MOST_REMEMBERED:
+                self.kinds.clear()
+            self.kinds[key] = kind
+        return kind
 
 
 @dataclasses.dataclass
@@ -50,6 +69,22 @@ class Filled:
     settled: int = 0
 
 
+@dataclasses.dataclass(frozen=True)
+class _Slice:
+    """The readers up to the Subscription id `last`: how many of each group, and which groups get no Delivery."""
+
+    last: int
+    is_last: bool
+    groups: dict[Group, int]
+    nothing: dict[int, set[int]]
+    passed_over: dict[int, set[int]]
+
+    @property
+    def queued(self) -> int:
+        over = self.passed_over
+        return sum(count for (topics, start), count in self.groups.items() if topics not in over.get(start, ()))
+
+
 async def run(db: database.Database, filler: Filler, now: datetime) -> Filled:
     """Fill one slice of each planned Edition."""
     is_planned = editions.is_open_as(editions.EditionState.PLANNED)
@@ -58,46 +93,54 @@ async def run(db: database.Database, filler: Filler, now: datetime) -> Filled:
         ids = (await connection.execute(statement)).scalars().all()
     filled = Filled()
     for id_ in ids:
-        async with db.transaction() as connection:
-            await _fill_slice(connection, filler, id_, filled, now)
+        await _fill_slice(db, filler, id_, filled, now)
     return filled
 
 
-async def _fill_slice(
-    connection: AsyncConnection, filler: Filler, edition_id: int, filled: Filled, now: datetime
-) -> None:
-    edition = await _claim(connection, edition_id)
-    if edition is None:
-        return
-    if await is_overtaken(connection, edition):
-        reason = "a newer Edition was planned before this one was filled"
-        await _mark(connection, edition_id, {"state": editions.EditionState.FILLED, "reason": reason})
-        return
-    last, count = await _next_slice(connection, edition, filler.slice_size)
-    if count:
-        filled.settled += await _deliver(connection, filler, edition, last, now)
-    values: dict[str, Any] = {"fill_cursor": last}
-    if count < filler.slice_size:
-        values["state"] = editions.EditionState.FILLED
-    else:
-        filled.more = True
-    await _mark(connection, edition_id, values)
+async def _fill_slice(db: database.Database, filler: Filler, edition_id: int, filled: Filled, now: datetime) -> None:
+    """Look and choose without a lock, then write. Whoever changes in between is asked again at hand-over."""
+    async with db.reading() as connection:
+        edition = await _find(connection, edition_id)
+        if edition is None:
+            return
+        slice_ = await _look(connection, filler, edition, now)
+    async with db.transaction() as connection:
+        if not await _claim(connection, edition):
+            return
+        if await is_overtaken(connection, edition):
+            reason = "a newer Edition was planned before this one was filled"
+            await _mark(connection, edition_id, {"state": editions.EditionState.FILLED, "reason": reason})
+            return
+        settled = await _write(connection, filler, edition, slice_, now)
+        values = {"fill_cursor": slice_.last, "settled": editions.Edition.settled + settled}
+        if slice_.is_last:
+            values["state"] = editions.EditionState.FILLED
+        await _mark(connection, edition_id, values)
+    filled.more |= not slice_.is_last
+    filled.settled += settled
 
 
 async def _mark(connection: AsyncConnection, edition_id: int, values: dict[str, Any]) -> None:
     await connection.execute(sa.update(editions.Edition).where(editions.Edition.id == edition_id).values(values))
 
 
-async def _claim(connection: AsyncConnection, edition_id: int) -> Any:
-    """The Edition under its row lock, or None when another node has finished it meanwhile."""
+async def _find(connection: AsyncConnection, edition_id: int) -> Any:
+    """The Edition, or None when another node has finished it meanwhile."""
     cadence = audience.Cadence
     statement = (
         sa.select(editions.Edition, cadence.frequency)
         .join(cadence, cadence.id == editions.Edition.cadence_id)
         .where(editions.Edition.id == edition_id, editions.Edition.state == editions.EditionState.PLANNED)
-        .with_for_update(of=editions.Edition)
     )
     return (await connection.execute(statement)).one_or_none()
+
+
+async def _claim(connection: AsyncConnection, edition: Any) -> bool:
+    """Whether this slice is ours: the row is locked, and no other node has filled it since we looked."""
+    row = editions.Edition
+    is_same = sa.and_(row.state == editions.EditionState.PLANNED, row.fill_cursor == edition.fill_cursor)
+    statement = sa.select(row.id).where(row.id == edition.id, is_same).with_for_update()
+    return (await connection.execute(statement)).first() is not None
 
 
 async def is_overtaken(connection: AsyncConnection, edition: Any) -> bool:
@@ -126,20 +169,26 @@ async def _next_slice(connection: AsyncConnection, edition: Any, size: int) -> t
     return last or edition.fill_cursor, count
 
 
-async def _deliver(connection: AsyncConnection, filler: Filler, edition: Any, last: int, now: datetime) -> int:
-    """Queue the slice's readers who may get something and settle those for whom nothing matches; how many of these."""
-    groups = await _groups(connection, edition, last, now)
+async def _look(connection: AsyncConnection, filler: Filler, edition: Any, now: datetime) -> _Slice:
+    last, count = await _next_slice(connection, edition, filler.slice_size)
+    groups = await _groups(connection, edition, last, now) if count else {}
     verdicts = await _judge(connection, filler, edition, groups, now)
-    nothing = _by_start(group for group, verdict in verdicts.items() if isinstance(verdict, choose.Nothing))
-    passed_over = _by_start(group for group, verdict in verdicts.items() if not isinstance(verdict, choose.Chosen))
-    count = sum(
-        count for (topic_set_id, start), count in groups.items() if topic_set_id not in passed_over.get(start, ())
+    return _Slice(
+        last=last,
+        is_last=count < filler.slice_size,
+        groups=groups,
+        nothing=_by_start(group for group, verdict in verdicts.items() if verdict is choose.Nothing),
+        passed_over=_by_start(group for group, verdict in verdicts.items() if verdict is not choose.Chosen),
     )
-    readers = _readers(edition, last, now)
+
+
+async def _write(connection: AsyncConnection, filler: Filler, edition: Any, slice_: _Slice, now: datetime) -> int:
+    """Queue the readers who may get something and settle those for whom nothing matches; how many of these."""
+    readers = _readers(edition, slice_.last, now)
     # Settling moves readers out of the groups that are passed over, so it comes second.
-    if count:
-        await _queue(connection, filler, edition, sa.and_(readers, ~_in(passed_over)), count=count, now=now)
-    return await _settle(connection, edition, sa.and_(readers, _in(nothing))) if nothing else 0
+    if count := slice_.queued:
+        await _queue(connection, filler, edition, sa.and_(readers, ~_in(slice_.passed_over)), count=count, now=now)
+    return await _settle(connection, edition, sa.and_(readers, _in(slice_.nothing))) if slice_.nothing else 0
 
 
 async def _groups(connection: AsyncConnection, edition: Any, last: int, now: datetime) -> dict[Group, int]:
@@ -152,18 +201,14 @@ async def _groups(connection: AsyncConnection, edition: Any, last: int, now: dat
 
 async def _judge(
     connection: AsyncConnection, filler: Filler, edition: Any, groups: Collection[Group], now: datetime
-) -> dict[Group, choose.Verdict]:
-    """What each group would get. One Shelf serves all of them, for it reaches down to the lowest."""
+) -> dict[Group, type[choose.Verdict]]:
+    """What kind of verdict each group gets. One Shelf serves all of them, for it reaches down to the lowest."""
     if not groups:
         return {}
     floor = min(covered_to for _, covered_to in groups)
     shelf = await filler.shelves.get(connection, edition.publication_id, above=floor)
     held = await filler.topics.get_all(connection, {topic_set_id for topic_set_id, _ in groups if topic_set_id})
-    verdicts: dict[Group, choose.Verdict] = {}
-    for group in groups:
-        reach = choose.Reach(held.get(group[0]), group[1], edition.upto)
-        verdicts[group] = shelf.choose(reach, now, is_instant=edition.frequency == "instant")
-    return verdicts
+    return {group: filler.judge(edition, shelf, group, held.get(group[0]), now) for group in groups}
 
 
 def _readers(edition: Any, last: int, now: datetime) -> sa.ColumnElement[bool]:
@@ -206,13 +251,8 @@ async def _settle(connection: AsyncConnection, edition: Any, readers: sa.ColumnE
         database.among(delivery.state, models.IN_FLIGHT),
     )
     moved = sa.update(subscription).where(readers, ~in_flight)
-    count = (
-        await connection.execute(moved.values(covered_to=database.greatest(subscription.covered_to, edition.upto)))
-    ).rowcount
-    edition_row = editions.Edition
-    counted = sa.update(edition_row).where(edition_row.id == edition.id)
-    await connection.execute(counted.values(settled=edition_row.settled + count))
-    return count
+    upto = database.greatest(subscription.covered_to, edition.upto)
+    return (await connection.execute(moved.values(covered_to=upto))).rowcount
 
 
 async def _queue(
@@ -250,5 +290,5 @@ async def _queue(
         "created_at": sa.literal(now, database.UtcDateTime()),
     }
     in_order = sa.and_(batch.edition_id == edition.id, batch.ordinal == dealt.c.ordinal)
-    rows = sa.select(*row.values()).join(batch, in_order).order_by(dealt.c.id)
+    rows = sa.select(*row.values()).join(batch, in_order)
     await connection.execute(sa.insert(delivery).from_select(list(row), rows, include_defaults=False))

@@ -109,7 +109,9 @@ async def _finish_editions(db: database.Database) -> None:
     edition, batch, delivery = editions.Edition, models.Batch, models.Delivery
     batches = sa.exists().where(batch.edition_id == edition.id, batch.state != models.BatchState.DONE)
     is_waiting = database.among(delivery.state, models.WAITING)
-    retries = sa.select(delivery.edition_id).where(is_waiting, delivery.edition_id.is_not(None))
+    # Notices have no Edition, and one NULL makes NOT IN unknown. Left out by IS NOT NULL, they would make SQLite
+    # walk the index on edition_id, which is as long as the table.
+    retries = sa.select(sa.func.coalesce(delivery.edition_id, 0)).where(is_waiting)
     done = sa.and_(editions.is_open_as(editions.EditionState.FILLED), ~batches, edition.id.not_in(retries))
     async with db.reading() as connection:
         if not (await connection.execute(sa.select(edition.id).where(done).limit(1))).first():

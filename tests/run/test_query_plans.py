@@ -1,0 +1,55 @@
+"""On SQLite no pass ever reads a whole table that grows: every look-up goes by an index, as its plan shows."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from tests.support import world as worlds
+
+pytestmark = pytest.mark.anyio
+GROWING = ("subscribers", "subscriptions", "editions", "deliveries", "changes", "suppressions", "selections")
+# Partial indexes of the few rows that are still to be dealt with: to walk one of them is the point.
+SMALL = ("ix_deliveries_retry", "ix_deliveries_batch", "ix_deliveries_in_flight", "ix_editions_state")
+
+
+@pytest.fixture
+def walks() -> Iterator[dict[str, str]]:
+    """Statements that walk a growing table, with the step of their plan that does."""
+    found: dict[str, str] = {}
+
+    def look(connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if connection.dialect.name != "sqlite" or not re.match(r"\s*(SELECT|UPDATE|INSERT|DELETE)", statement):
+            return
+        cursor = connection.connection.cursor()
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
+        for row in cursor.fetchall():
+            table = re.match(r"SCAN (\w+)", row[3])
+            if table and table[1] in GROWING and not row[3].endswith(SMALL):
+                found[statement] = row[3]
+        cursor.close()
+
+    sa.event.listen(Engine, "before_cursor_execute", look)
+    yield found
+    sa.event.remove(Engine, "before_cursor_execute", look)
+
+
+@pytest.mark.parametrize("db_url", ["sqlite"], indirect=True)
+async def test_no_pass_walks_a_table_that_grows(
+    db_url: str, tmp_path: Path, now: datetime, walks: dict[str, str]
+) -> None:
+    async with worlds.a_world(db_url, tmp_path, now) as world:
+        for name, frequency in (("anna", "daily"), ("ben", "instant"), ("cleo", "weekly")):
+            await world.subscribe(f"{name}@example.org", frequency, topics=("heart",))
+        for day in range(8):
+            await world.publish(f"article-{day}", *(["heart"] if day % 2 else ["lungs"]))
+            await world.run_until(world.now + timedelta(days=1), step=timedelta(hours=5))
+        await world.leave("anna@example.org")
+        await world.run()
+        assert len(world.mails) > 4
+    assert walks == {}
