@@ -225,18 +225,3 @@ def adopt() -> int:
     from digest.commands import operating
 
     return operating.adopt()
-
-
-@app.command()
-def demo(
-    once: Annotated[bool, typer.Option("--once", help="End after the table instead of serving the inbox.")] = False,
-    feed: Annotated[
-        str | None, typer.Option(metavar="URL-OR-FILE", help="Your own feed instead of the sample.")
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="For the pages; 0 is any free one.")] = 0,
-    home: Annotated[Path | None, typer.Option(metavar="FOLDER", help="An empty folder to work in.")] = None,
-) -> int:
-    """Play ten days on a virtual clock with real SMTP on this machine; touches no installation."""
-    from digest.demo import demo
-
-    return demo.main(demo.Wish(once=once, feed=feed, port=port, home=home))
