@@ -233,13 +233,13 @@ class Tiling(stateful.RuleBasedStateMachine):
             return
         self.world.server.answer(stage, reply, address="" if stage == "mail" else reader, times=times)
 
-    @stateful.rule(moments=st.lists(st.sets(st.sampled_from(TOPICS)), max_size=6))
-    def a_day_passes(self, moments: list[set[str]]) -> None:
-        """Six looks a day; at some of them an Article came out before."""
-        for number in range(6):
+    @stateful.rule(moments=st.lists(st.sets(st.sampled_from(TOPICS)), max_size=6), looks=st.integers(1, 8))
+    def hours_pass(self, moments: list[set[str]], looks: int) -> None:
+        """A look every three hours; before some of them an Article came out."""
+        for number in range(looks):
             if number < len(moments):
                 self.do(self._publish(moments[number], 0))
-            self._run(timedelta(hours=4))
+            self._run(timedelta(hours=3))
 
     @stateful.rule(days=st.integers(2, 5), step=st.sampled_from((5, 12)))
     def days_pass(self, days: int, step: int) -> None:
