@@ -27,12 +27,13 @@ def import_subscribers(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", show_default=False)],
     confirmed: Annotated[bool, typer.Option("--confirmed", help="Their consent is on record.")] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Send the others a request to confirm.")] = False,
+    now: Now = None,
     json: Json = False,
 ) -> int:
     """Bring in readers from a CSV. Bad rows are listed with their reason; good rows are imported."""
     from digest.commands import readers
 
-    return readers.import_file(publication, file, readers.Consent(confirmed, ask), as_json=json)
+    return readers.import_file(publication, file, readers.Consent(confirmed, ask), now=now, as_json=json)
 
 
 @subscribers.command("export")

@@ -30,7 +30,7 @@ class Consent:
     ask: bool = False
 
 
-def import_file(slug: str, path: Path, consent: Consent, *, as_json: bool) -> int:
+def import_file(slug: str, path: Path, consent: Consent, *, now: str | None, as_json: bool) -> int:
     async def work(parts: wiring.Parts) -> importing.Report:
         async with parts.db.reading() as connection:
             publication = await publications.get(connection, slug)
@@ -40,7 +40,7 @@ def import_file(slug: str, path: Path, consent: Consent, *, as_json: bool) -> in
             with output.progress(f"import {path.name}", size) as advance:
                 return await importing.run(parts.db, rows.read(_watched(file, advance)), order)
 
-    report = session.play(work)
+    report = session.play(work, at=session.clock_of(now))
     refused = [{"line": line, "reason": reason} for line, reason in report.refused]
     if refused and not as_json:
         output.remarks(output.table(("line", "not imported because"), report.refused))

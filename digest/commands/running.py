@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,17 +46,26 @@ class Watched:
         await self._inner.close()
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What a run came to; `failures` name the passes that could not run."""
+
+    document: dict[str, Any]
+    failures: list[str]
+    was_stopped: bool
+
+
 def run(*, now: str | None, as_json: bool) -> int:
-    document, stopped = session.play(_run, at=session.clock_of(now))
-    for failure in document["failures"]:
+    ran = session.play(_run, at=session.clock_of(now))
+    for failure in ran.failures:
         output.remark(failure)
-    output.show(document, _lines(document), as_json=as_json)
-    if stopped:
+    output.show(ran.document, _lines(ran.document), as_json=as_json)
+    if ran.was_stopped:
         return STOPPED
-    return 1 if document["failures"] else 0
+    return 1 if ran.failures else 0
 
 
-async def _run(parts: wiring.Parts) -> tuple[dict[str, Any], bool]:
+async def _run(parts: wiring.Parts) -> Ran:
     # A wrong URL is found before anything is done.
     way_out = wiring.transport_of(parts.settings)
     now = parts.clock()
@@ -70,7 +80,7 @@ async def _run(parts: wiring.Parts) -> tuple[dict[str, Any], bool]:
             report = await passes.run_due(parts, now, sender)
     if trouble:
         report.failures.append(trouble)
-    return await passes.as_document(parts, report), bool(stopped)
+    return Ran(await passes.as_document(parts, report), report.failures, bool(stopped))
 
 
 @asynccontextmanager
