@@ -6,7 +6,7 @@ when, checked against the received mails; and, unless asked for once, the site w
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 
 import httpx
@@ -42,16 +42,27 @@ def main(wish: Wish) -> int:
 
 async def run(wish: Wish, out: Console, serving: asyncio.Event) -> int:
     """All of it. `serving` is set when the ten days are over."""
-    home = folder.prepare(wish.home)
-    async with contextlib.AsyncExitStack() as stack:
-        listening = stack.enter_context(site.listen(wish.port))
-        show = await stack.enter_async_context(stage.opened(wish, home, listening, out))
-        code = await _play(show)
-        report.facts(out, [("Folder", f"{home} has every mail as a file; delete it when you like")])
+    async with performed(wish, out) as (show, code):
+        report.facts(out, [("Folder", f"{show.parts.home} has every mail as a file; delete it when you like")])
         if not wish.once:
             serving.set()
             await _live(show)
     return code
+
+
+@contextlib.asynccontextmanager
+async def performed(wish: Wish, out: Console) -> AsyncIterator[tuple[Stage, int]]:
+    """The ten days played and told, the site still open; with the exit code."""
+    with site.listen(wish.port) as listening:
+        home = folder.prepare(wish.home)
+        try:
+            async with stage.opened(wish, home, listening, out) as show:
+                yield show, await _play(show)
+        except errors.DigestError:
+            # What came to nothing leaves no litter behind.
+            if wish.home is None:
+                folder.discard(home)
+            raise
 
 
 async def _play(show: Stage) -> int:

@@ -46,6 +46,11 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def discard(folder: Path) -> None:
+    """Take away a folder we made."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def settings(
     folder: Path, *, base_url: str, smtp_url: str, allow_hosts: tuple[str, ...], interval_minutes: float | None = None
 ) -> config.Settings:
