@@ -1,0 +1,140 @@
+"""Confirm, welcome and goodbye: once each, before all other mail, by the same rules."""
+
+import asyncio
+import email
+import email.policy
+from datetime import timedelta
+
+import pytest
+
+from digest import addresses, database, links, publications
+from digest.audience import erase, models as audience, preferences, signup, trail
+from digest.outbox import notices
+from digest.outbox.models import Batch, Delivery
+from digest.run import inprocess
+from tests.support import table, wirecheck
+
+pytestmark = pytest.mark.anyio
+
+
+async def ask(world, address="anna@example.org", frequency="weekly"):
+    """Sign up as on the page; the Subscription's id."""
+    spec = publications.load(world.publication.spec)
+    choice = preferences.fulfil(spec, preferences.Wish(frequency=frequency, timezone="UTC"))
+    request = signup.Request(world.publication.id, addresses.parse(address), choice)
+    async with world.parts.db.transaction() as connection:
+        return await signup.ask(connection, world.parts.hasher, request, door=trail.Door.PAGE, now=world.now)
+
+
+async def confirm(world, id_):
+    row = await table.row(world.parts.db, audience.Subscription, id=id_)
+    async with world.parts.db.transaction() as connection:
+        token = links.ConfirmToken(id_, row.generation, world.now)
+        return await signup.confirm(connection, world.parts.hasher, token, now=world.now)
+
+
+def text(mail):
+    message = email.message_from_bytes(mail.content, policy=email.policy.default)
+    return " ".join(message.get_body(("plain",)).get_content().split())
+
+
+async def test_a_request_to_confirm_goes_out_once_and_can_be_answered(world):
+    id_ = await ask(world)
+    await world.run()
+    await world.run()
+    [mail] = world.mails
+    assert wirecheck.faults(mail.content) == []
+    assert not mail.is_digest
+    assert b"List-Unsubscribe" not in mail.content
+    assert await confirm(world, id_) is signup.Confirming.CONFIRMED
+
+
+async def test_a_welcome_can_be_left_by_one_click(world):
+    await confirm(world, await ask(world))
+    await world.run()
+    [mail] = world.mails
+    assert wirecheck.faults(mail.content) == []
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in mail.content
+    token = world.parts.signer.read_mail_token(mail.token)
+    assert token.subscription_id == (await world.subscription("anna@example.org")).id
+
+
+async def test_a_welcome_names_the_day_of_the_first_digest_even_before_it_is_scheduled(world):
+    """Its Cadence was chosen a moment ago, and the next reader's welcome is written another week."""
+    await confirm(world, await ask(world))
+    await notices.run(world.parts.db, world.now)
+    await inprocess.drain(world.sender, {})
+    world._read_mails()
+    assert "comes on 2 November 2026" in text(world.mails[0])
+    await world.run(after=timedelta(days=8))
+    await confirm(world, await ask(world, "bert@example.org"))
+    await world.run()
+    assert "comes on 16 November 2026" in text(world.mails[-1])
+
+
+async def test_notices_go_before_digests(world):
+    await world.subscribe("daily@example.org", "daily")
+    await world.publish("one")
+    world.now += timedelta(days=1)
+    await ask(world, "new@example.org")
+    await world.run()
+    assert [mail.to for mail in world.mails] == ["new@example.org", "daily@example.org"]
+    priorities = {row.edition_id is None: row.priority for row in await table.rows(world.parts.db, Batch)}
+    assert priorities[True] == notices.PRIORITY < priorities[False]
+
+
+async def test_two_notices_for_one_reader_go_one_after_the_other(world):
+    """The relay is down when both are first tried, so both are due again at the same time."""
+    world.server.answer("rcpt", "451 4.3.0 later", times=2)
+    await ask(world)
+    await world.run()
+    await ask(world)
+    await world.run()
+    for _ in range(4):
+        await world.run(after=timedelta(minutes=50))
+    assert len(world.mails) == 2
+    states = [row.state.value for row in await table.rows(world.parts.db, Delivery)]
+    assert states == ["sent", "sent"]
+
+
+async def test_a_welcome_waits_while_a_digest_is_in_doubt(world):
+    reader = await world.subscribe("anna@example.org", "daily")
+    await world.publish("one")
+    world.server.answer("content", "drop", times=1)
+    await world.run(after=timedelta(days=1))
+    assert (await world.deliveries("anna@example.org"))[0].state.value == "doubtful"
+    await table.change(world.parts.db, audience.Subscription, reader, notice_due="welcome")
+    await world.run()
+    assert [row.state.value for row in await world.deliveries("anna@example.org")] == ["doubtful", "deferred"]
+    await world.run(after=timedelta(minutes=5))
+    await world.run(after=timedelta(minutes=5))
+    assert [row.state.value for row in await world.deliveries("anna@example.org")] == ["sent", "sent"]
+
+
+async def test_who_left_before_the_welcome_went_out_does_not_get_it(world):
+    id_ = await ask(world)
+    await world.run()
+    await confirm(world, id_)
+    await notices.run(world.parts.db, world.now)
+    await world.leave("anna@example.org")
+    await world.run()
+    assert len(world.mails) == 1
+
+
+async def test_who_was_erased_may_come_back_and_is_asked_to_confirm(world):
+    await world.subscribe("anna@example.org")
+    async with world.parts.db.transaction() as connection:
+        await erase.erase(connection, world.parts.hasher, "anna@example.org", now=world.now)
+    await ask(world)
+    await world.run()
+    assert [mail.to for mail in world.mails] == ["anna@example.org"]
+
+
+async def test_many_nodes_queue_each_notice_once(world, db_url):
+    for number in range(6):
+        await ask(world, f"r{number}@example.org")
+    nodes = [database.connect(db_url, pool_size=2) for _ in range(4)]
+    counts = await asyncio.gather(*(notices.run(node, world.now) for node in nodes))
+    assert sum(counts) == len(await table.rows(world.parts.db, Delivery)) == 6
+    for node in nodes:
+        await node.close()
