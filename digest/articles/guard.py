@@ -24,6 +24,7 @@ _CLOSED = tuple(
         "64:ff9b:1::/48",  # local-use NAT64 (RFC 8215)
         "100::/64",  # discard (RFC 6666)
         "2001::/23",  # protocol assignments, Teredo among them
+        "2002::/16",  # 6to4, given up (RFC 7526); newer Pythons call it private
         "3fff::/20",  # documentation (RFC 9637)
         "5f00::/16",  # segment routing (RFC 9602)
         "fec0::/10",  # site-local (RFC 3879)
