@@ -28,7 +28,7 @@ def test_it_foretells_what_then_happens(operator: Operator) -> None:
     sent: dict[str, int] = {}
     for hour in range(5, 24 * 8):
         now = f"2026-11-{9 + hour // 24:02}T{hour % 24:02}:00:00Z"
-        if hour % 6 == 0:
+        if hour % 12 == 0:
             operator("run", "--now", now)
     for mail in foretold["mails"]:
         found = operator("explain", "mias-feed", mail["email"], "--json").document["editions"]

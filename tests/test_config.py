@@ -1,0 +1,125 @@
+"""Settings: file below environment, all mistakes at once, secrets never in the file, and every key documented."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest import config, templating
+
+EXAMPLE = templating.data_dir("config") / "digest.toml"
+KEY = "k3y-" * 4 + "0123456789abcdef"
+
+
+def written(home: Path, text: str) -> Path:
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config" / "digest.toml").write_text(text, encoding="utf-8")
+    return home
+
+
+def mistakes(home: Path, environment: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(home, environment or {})
+    return str(caught.value).splitlines()
+
+
+def defaults() -> dict[str, Any]:
+    found = config.Settings().model_dump(mode="json")
+    for *sections, key in config.SECRETS:
+        table = found
+        for section in sections:
+            table = table[section]
+        del table[key]
+    return found
+
+
+def test_every_key_is_documented_with_its_true_default() -> None:
+    uncommented = re.sub(r"(?m)^# ([a-z_]+ = .*)$", r"\1", EXAMPLE.read_text(encoding="utf-8"))
+    assert tomllib.loads(uncommented) == defaults()
+
+
+def test_every_key_comes_after_a_reason() -> None:
+    blocks = EXAMPLE.read_text(encoding="utf-8").split("\n\n")
+    silent = [block for block in blocks if " = " in block and not re.match(r"(\[\w+\]\n)?# [A-Za-z0-9\"]{2}", block)]
+    assert silent == []
+
+
+def test_the_secrets_are_explained_where_people_look_for_them() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert all("DIGEST_" + "_".join(keys).upper() in text for keys in config.SECRETS)
+
+
+def test_the_shipped_file_as_it_is_changes_nothing(tmp_path: Path) -> None:
+    shipped = config.load(written(tmp_path, EXAMPLE.read_text(encoding="utf-8")), {})
+    assert shipped == config.load(tmp_path / "elsewhere", {}).model_copy(update={"database": shipped.database})
+
+
+def test_without_any_file_the_defaults_apply(tmp_path: Path) -> None:
+    assert config.load(tmp_path, {}).web.port == 8000
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    home = written(tmp_path, "[web]\nport = 1\nhost = 'example.org'\n")
+    found = config.load(home, {"DIGEST_WEB_PORT": "2"})
+    assert (found.web.port, found.web.host) == (2, "example.org")
+
+
+def test_a_value_can_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{KEY}\n")
+    assert config.load(tmp_path, {"DIGEST_SECRET_KEYS_FILE": str(tmp_path / "secret")}).keys() == (KEY,)
+
+
+def test_keys_kept_by_init_are_used_when_none_are_given(tmp_path: Path) -> None:
+    config.keys_file(tmp_path).parent.mkdir()
+    config.keys_file(tmp_path).write_text(f"{KEY}\n")
+    assert config.load(tmp_path, {}).keys() == (KEY,)
+    assert config.load(tmp_path, {"DIGEST_SECRET_KEYS": f"{KEY}1, {KEY}2"}).keys() == (f"{KEY}1", f"{KEY}2")
+
+
+def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
+    found = config.load(tmp_path, {"DIGEST_SECRET_KEYS": KEY, "DIGEST_SMTP_PASSWORD": "geheim"})
+    assert KEY not in repr(found)
+    assert "geheim" not in repr(found)
+
+
+def test_a_secret_in_the_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    [line] = mistakes(written(tmp_path, "[smtp]\npassword = 'geheim'\n"))
+    assert line.endswith("smtp.password: secrets do not belong here; set DIGEST_SMTP_PASSWORD_FILE instead")
+    assert "geheim" not in line
+
+
+def test_all_mistakes_are_told_at_once_with_key_and_variable(tmp_path: Path) -> None:
+    home = written(tmp_path, "colour = 'red'\nbase_url = 'ftp://x'\n[smtp]\nconnections = 0\n")
+    found = mistakes(home, {"DIGEST_WEB_PORT": "high", "DIGEST_BASEURL": "x", "DIGEST_INSTANCE_FILE": "/no/such/file"})
+    assert len(found) == 6
+    text = "\n".join(found)
+    for words in (
+        "colour: unknown key",
+        "base_url: 'ftp://x' is no web address",
+        "(or DIGEST_BASE_URL)",
+        "smtp.connections: ",
+        "web.port: ",
+        "DIGEST_BASEURL: no such setting; did you mean DIGEST_BASE_URL?",
+        "DIGEST_INSTANCE_FILE: cannot read /no/such/file",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize(("text", "words"), [("a = [", "no valid TOML"), ("a = '\xff'", "no valid TOML")])
+def test_a_file_that_is_no_toml(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "digest.toml").write_bytes(text.encode("latin-1"))
+    [line] = mistakes(tmp_path)
+    assert words in line
+
+
+def test_a_relative_database_is_meant_from_home(tmp_path: Path) -> None:
+    found = config.load(written(tmp_path, "[database]\nurl = 'sqlite:///var/x.db'\n"), {})
+    assert found.database.url == f"sqlite:///{tmp_path}/var/x.db"
+
+
+def test_hosts_in_the_environment_are_separated_by_commas(tmp_path: Path) -> None:
+    found = config.load(tmp_path, {"DIGEST_INGEST_ALLOW_HOSTS": "one.example, two.example"})
+    assert found.ingest.allow_hosts == ("one.example", "two.example")
