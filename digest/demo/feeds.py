@@ -78,7 +78,7 @@ def make_topics(categories: Iterable[tuple[str, ...]]) -> tuple[publications.Top
     spelling: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for names in categories:
-        counts.update({spelling.setdefault(name.casefold(), name) for name in names})
+        counts.update(dict.fromkeys((spelling.setdefault(name.casefold(), name) for name in names), 1))
     topics: dict[str, publications.Topic] = {}
     for number, (name, _) in enumerate(counts.most_common(MAX_TOPICS), 1):
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-") or f"topic-{number}"
