@@ -42,7 +42,7 @@ find_python() {
     for candidate in ${DIGEST_PYTHON:-} python3.13 python3.12 python3.11 python3.14 python3 python; do
         command -v "$candidate" >/dev/null 2>&1 || continue
         if ! is_supported "$candidate"; then
-            found="$found $("$candidate" --version 2>&1 | tail -n 1) ($candidate);"
+            found="$found${found:+, }$("$candidate" --version 2>&1 | tail -n 1) as $candidate"
         elif ! "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
             without_venv="$candidate"
         else
@@ -51,7 +51,7 @@ find_python() {
         fi
     done
     [ -z "$without_venv" ] || die "$without_venv has no venv module; on Debian and Ubuntu: apt-get install python3-venv"
-    die "Python 3.11 or newer is needed; found:${found:- none}. If it lies elsewhere, set DIGEST_PYTHON to its path."
+    die "Python 3.11 or newer is needed; found: ${found:-none}. If it lies elsewhere, set DIGEST_PYTHON to its path."
 }
 
 # What the environment was made from, the checkout's place included: scripts in .venv/bin carry it.

@@ -75,7 +75,10 @@ def own(feed: parse.Feed, url: str, base_url: str) -> Programme:
 
 def make_topics(categories: Iterable[tuple[str, ...]]) -> tuple[publications.Topic, ...]:
     """The categories most Articles have, as Topics."""
-    counts = Counter(name for names in categories for name in {name.casefold(): name for name in names}.values())
+    spelling: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for names in categories:
+        counts.update(dict.fromkeys((spelling.setdefault(name.casefold(), name) for name in names), 1))
     topics: dict[str, publications.Topic] = {}
     for number, (name, _) in enumerate(counts.most_common(MAX_TOPICS), 1):
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-") or f"topic-{number}"

@@ -1,4 +1,4 @@
-"""The shipped demonstration, played once for all tests of a file, with its site still open."""
+"""The shipped demonstration, played once for all tests that look at it, with its site still open."""
 
 import dataclasses
 import io
@@ -27,7 +27,7 @@ class Played:
         return list(self.show.inbox.letters())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def played(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Played]:
     home, printed = tmp_path_factory.mktemp("demo"), io.StringIO()
     async with (
