@@ -48,11 +48,11 @@ class Sender:
 async def run_batch(sender: Sender, batch_id: int) -> Counter[str]:
     """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it."""
     owner = uuid.uuid4().hex
-    batch = await lease.take(sender.db, batch_id, owner, sender.clock())
+    batch, doubtful = await lease.take(sender.db, batch_id, owner, sender.clock())
     if batch is None:
         return Counter()
     async with lease.renewed(sender.db, batch_id, owner):
-        return await _Loop(sender, batch, owner).run()
+        return +Counter(doubtful=doubtful) + await _Loop(sender, batch, owner).run()
 
 
 class _Loop:

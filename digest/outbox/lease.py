@@ -40,8 +40,11 @@ def _is_free() -> sa.ColumnElement[bool]:
     return sa.and_(batch.state != models.BatchState.DONE, sa.or_(batch.state == models.BatchState.QUEUED, expired))
 
 
-async def take(db: database.Database, batch_id: int, owner: str, now: datetime) -> Any:
-    """The Batch's row if it is ours now; what a vanished holder had handed over is in doubt from then on."""
+async def take(db: database.Database, batch_id: int, owner: str, now: datetime) -> tuple[Any, int]:
+    """The Batch's row if it is ours now, else None.
+
+    What a vanished holder had handed over is in doubt from then on, and how many mails that is comes with the row.
+    """
     batch = models.Batch
     taken = (
         sa.update(batch)
@@ -56,9 +59,10 @@ async def take(db: database.Database, batch_id: int, owner: str, now: datetime) 
     )
     async with db.transaction() as connection:
         row = (await connection.execute(taken)).one_or_none()
-        if row is not None and (doubtful := await record.vanished(connection, batch_id, now)):
-            log.warning("batch_taken_over", batch=batch_id, doubtful=doubtful)
-        return row
+        doubtful = await record.vanished(connection, batch_id, now) if row is not None else 0
+    if doubtful:
+        log.warning("batch_taken_over", batch=batch_id, doubtful=doubtful)
+    return row, doubtful
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ import dataclasses
 import email
 import email.policy
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -18,8 +19,9 @@ import sqlalchemy as sa
 from digest import addresses, config, links, publications
 from digest.articles import models as articles, release
 from digest.audience import importing, models as audience, preferences, rows, trail, unsubscribe
-from digest.outbox import batch, models as outbox
-from digest.run import passes, wiring
+from digest.editions import plan
+from digest.outbox import batch, fill, models as outbox, notices
+from digest.run import inprocess, passes, wiring
 from tests.support import cast, smtpserver
 
 ARTICLE_URL = "https://feed.example/articles/"
@@ -135,6 +137,24 @@ class World:
         assert report.failures == []
         self._read_mails()
         return report
+
+    async def queue(self, *, after: timedelta = timedelta(0)) -> None:
+        """Let time pass, then do all that is due but sending."""
+        self.now += after
+        db = self.parts.db
+        await release.run(db, self.now)
+        await plan.run(db, self.parts.policy, self.now)
+        await notices.run(db, self.now)
+        while (await fill.run(db, self.parts.filler, self.now)).more:
+            pass
+
+    async def send(self) -> Counter[str]:
+        """Send what is queued."""
+        broken: dict[int, str] = {}
+        counts = await inprocess.drain(self.sender, broken)
+        assert broken == {}
+        self._read_mails()
+        return counts
 
     async def run_until(self, end: datetime, *, step: timedelta = timedelta(hours=1)) -> None:
         while self.now < end:
