@@ -192,8 +192,8 @@ class _Timed(database.Database):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        # From BEGIN IMMEDIATE, once it has the lock, to after COMMIT. Rather too long: a checkpoint that COMMIT runs locks
-        # nobody out any more.
+        # From BEGIN IMMEDIATE, once it has the lock, to after COMMIT. Rather too long: while COMMIT runs a checkpoint,
+        # others may write again.
         async with super().transaction() as connection:
             started = time.perf_counter()
             yield connection
