@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from digest import database
 from digest.audience import importing, models as audience, rows, suppression
 from digest.editions import contents, models as editions, plan
-from digest.outbox import batch, fill, models as outbox, notices, retry
+from digest.outbox import fill, lease, models as outbox, notices, retry
 from digest.publications import Publication
 from digest.run import schema
 from tests.support import postgres
@@ -36,8 +36,8 @@ LIMITS = {
     # PostgreSQL locks single rows, so how long a slice takes is of no consequence there.
     "longest_write_lock_ms": {"sqlite": 100},
     "peak_memory_mb": 250,
-    # A million readers may cost this much more memory than a hundred thousand.
-    "memory_growth": 1.1,
+    # A million readers against a hundred thousand: no more than SQLite's page cache, 32 MB once it is full.
+    "memory_growth": 1.25,
 }
 MILLION = 1_000_000
 IDLE_ROUNDS, IMPORTED_ROWS = 200, 100_000
@@ -129,7 +129,7 @@ async def _idle(db: database.Database) -> dict[str, Any]:
         "fill": lambda: fill.run(db, filler, now),
         "notices": lambda: notices.run(db, now),
         "retry": lambda: retry.run(db, batch_size=500, doubt="resend", now=now),
-        "find_batch": lambda: batch.find_due(db),
+        "find_batch": lambda: lease.find_due(db),
     }
     return {name: await _milliseconds(work) for name, work in passes.items()}
 
@@ -192,7 +192,8 @@ class _Timed(database.Database):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        # The clock starts once BEGIN IMMEDIATE has the lock, and stops after COMMIT.
+        # From BEGIN IMMEDIATE, once it has the lock, to after COMMIT. Rather too long: while COMMIT runs a checkpoint,
+        # others may write again.
         async with super().transaction() as connection:
             started = time.perf_counter()
             yield connection
