@@ -191,6 +191,18 @@ class Tiling(stateful.RuleBasedStateMachine):
         if (known := self._active(reader)) and known.frequency != "instant":
             self.do(self.world.change(reader, timezone=zone, send_at=send_at, weekday=day))
 
+    @stateful.rule(reader=readers, hours=st.integers(1, 6))
+    def ask_for_a_later_time_today(self, reader: str, hours: int) -> None:
+        """Perhaps just after the digest of the day: there must not be another one for the same date."""
+        known = self._active(reader)
+        if known and known.frequency != "instant":
+            later = self.world.now + timedelta(hours=hours)
+            self.do(self.world.change(reader, frequency="daily", timezone="UTC", send_at=f"{later:%H:%M}"))
+            known.frequency = "daily"
+            self.do(self._publish(set(TOPICS), 0))
+            for _ in range(hours + 1):
+                self._run(timedelta(hours=1))
+
     @stateful.rule(reader=readers, days=st.integers(0, 10))
     def pause(self, reader: str, days: int) -> None:
         """Zero days is to resume."""
