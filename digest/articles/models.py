@@ -55,7 +55,7 @@ class Article(database.Base):
     __table_args__ = (
         sa.UniqueConstraint("publication_id", "position"),
         sa.UniqueConstraint("source_id", "guid"),
-        sa.Index(None, "publication_id", "state", "release_at"),
+        sa.Index(None, "state", "release_at"),  # release looks for what is due
         sa.Index(None, "publication_id", "url_key"),
         sa.Index(None, "source_id", "content_hash"),
     )

@@ -17,7 +17,7 @@ from digest import database, errors, publications
 from digest.audience import models, preferences, rows, standing, start, suppression, trail
 
 # One transaction's worth: some 50 ms of SQLite's only write lock, so that mail leaves while a list comes in.
-SLICE = 1000
+SLICE = 500
 
 State = models.SubscriptionState
 

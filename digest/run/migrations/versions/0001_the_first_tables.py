@@ -65,9 +65,9 @@ def upgrade() -> None:
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
-        batch_op.create_index('ix_deliveries_batch', ['batch_id'], unique=False, postgresql_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"), sqlite_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"))
-        batch_op.create_index('ix_deliveries_in_flight', ['subscription_id'], unique=True, postgresql_where=sa.text("state IN ('sending', 'doubtful')"), sqlite_where=sa.text("state IN ('sending', 'doubtful')"))
-        batch_op.create_index('ix_deliveries_retry', ['retry_at'], unique=False, postgresql_where=sa.text("state IN ('deferred', 'doubtful')"), sqlite_where=sa.text("state IN ('deferred', 'doubtful')"))
+        batch_op.create_index('ix_deliveries_batch', ['batch_id'], unique=False, sqlite_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"), postgresql_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"))
+        batch_op.create_index('ix_deliveries_in_flight', ['subscription_id'], unique=True, sqlite_where=sa.text("state IN ('sending', 'doubtful')"), postgresql_where=sa.text("state IN ('sending', 'doubtful')"))
+        batch_op.create_index('ix_deliveries_retry', ['retry_at'], unique=False, sqlite_where=sa.text("state IN ('deferred', 'doubtful')"), postgresql_where=sa.text("state IN ('deferred', 'doubtful')"))
 
     op.create_table('meta',
     sa.Column('key', sa.Text(), nullable=False),
@@ -221,9 +221,9 @@ def upgrade() -> None:
     sa.UniqueConstraint('source_id', 'guid', name=op.f('uq_articles_source_id_guid'))
     )
     with op.batch_alter_table('articles', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_articles_publication_id_state_release_at'), ['publication_id', 'state', 'release_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_articles_publication_id_url_key'), ['publication_id', 'url_key'], unique=False)
         batch_op.create_index(batch_op.f('ix_articles_source_id_content_hash'), ['source_id', 'content_hash'], unique=False)
+        batch_op.create_index(batch_op.f('ix_articles_state_release_at'), ['state', 'release_at'], unique=False)
 
     op.create_table('editions',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -243,7 +243,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('cadence_id', 'slot', name=op.f('uq_editions_cadence_id_slot'))
     )
     with op.batch_alter_table('editions', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_editions_state'), ['state'], unique=False, postgresql_where=sa.text("state IN ('planned', 'filled', 'held')"), sqlite_where=sa.text("state IN ('planned', 'filled', 'held')"))
+        batch_op.create_index(batch_op.f('ix_editions_state'), ['state'], unique=False, sqlite_where=sa.text("state IN ('planned', 'filled', 'held')"), postgresql_where=sa.text("state IN ('planned', 'filled', 'held')"))
 
     op.create_table('faults',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -267,13 +267,13 @@ def downgrade() -> None:
 
     op.drop_table('faults')
     with op.batch_alter_table('editions', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_editions_state'), postgresql_where=sa.text("state IN ('planned', 'filled', 'held')"), sqlite_where=sa.text("state IN ('planned', 'filled', 'held')"))
+        batch_op.drop_index(batch_op.f('ix_editions_state'), sqlite_where=sa.text("state IN ('planned', 'filled', 'held')"), postgresql_where=sa.text("state IN ('planned', 'filled', 'held')"))
 
     op.drop_table('editions')
     with op.batch_alter_table('articles', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_articles_state_release_at'))
         batch_op.drop_index(batch_op.f('ix_articles_source_id_content_hash'))
         batch_op.drop_index(batch_op.f('ix_articles_publication_id_url_key'))
-        batch_op.drop_index(batch_op.f('ix_articles_publication_id_state_release_at'))
 
     op.drop_table('articles')
     op.drop_table('topic_sets')
@@ -296,9 +296,9 @@ def downgrade() -> None:
     op.drop_table('publications')
     op.drop_table('meta')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
-        batch_op.drop_index('ix_deliveries_retry', postgresql_where=sa.text("state IN ('deferred', 'doubtful')"), sqlite_where=sa.text("state IN ('deferred', 'doubtful')"))
-        batch_op.drop_index('ix_deliveries_in_flight', postgresql_where=sa.text("state IN ('sending', 'doubtful')"), sqlite_where=sa.text("state IN ('sending', 'doubtful')"))
-        batch_op.drop_index('ix_deliveries_batch', postgresql_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"), sqlite_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"))
+        batch_op.drop_index('ix_deliveries_retry', sqlite_where=sa.text("state IN ('deferred', 'doubtful')"), postgresql_where=sa.text("state IN ('deferred', 'doubtful')"))
+        batch_op.drop_index('ix_deliveries_in_flight', sqlite_where=sa.text("state IN ('sending', 'doubtful')"), postgresql_where=sa.text("state IN ('sending', 'doubtful')"))
+        batch_op.drop_index('ix_deliveries_batch', sqlite_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"), postgresql_where=sa.text("state IN ('queued', 'sending', 'deferred', 'doubtful')"))
 
     op.drop_table('deliveries')
     with op.batch_alter_table('changes', schema=None) as batch_op:
