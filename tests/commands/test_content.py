@@ -80,7 +80,9 @@ def test_too_much_at_once_is_held_until_released(operator: Operator) -> None:
 def test_articles_are_handed_in_listed_and_taken_back(operator: Operator) -> None:
     operator("apply", MIAS)
     text = json.dumps({"title": "Handed in", "guid": "a-1", "body": "<p>By hand.</p>", "topics": ["nutrition"]})
-    assert operator("articles", "add", "mias-feed", "-", stdin=text).out == "1 new, 0 updated, 0 unchanged, 1 released\n"
+    assert (
+        operator("articles", "add", "mias-feed", "-", stdin=text).out == "1 new, 0 updated, 0 unchanged, 1 released\n"
+    )
     [article] = articles(operator)
     assert (article["title"], article["topics"], article["position"]) == ("Handed in", ["nutrition"], 1)
     assert "Retracted: Handed in" in operator("articles", "retract", "mias-feed", "a-1").out

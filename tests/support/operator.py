@@ -19,7 +19,11 @@ from tests.support import cast
 
 SHIPPED = templating.data_dir("config")
 FEED, READERS = SHIPPED / "demo" / "feed.xml", SHIPPED / "demo" / "readers.csv"
-MIN_TWO = (SHIPPED / "publications" / "mias-feed.toml").read_text(encoding="utf-8").replace("min_items = 1 ", "min_items = 2 ")
+MIN_TWO = (
+    (SHIPPED / "publications" / "mias-feed.toml")
+    .read_text(encoding="utf-8")
+    .replace("min_items = 1 ", "min_items = 2 ")
+)
 # When most of the sample feed is a week old at most, and a Monday morning.
 BEGIN = "2026-11-09T04:00:00Z"
 
@@ -91,9 +95,7 @@ class Operator:
 
 
 @contextmanager
-def at_terminal(
-    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Operator]:
+def at_terminal(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
     """Verbs set up logging to this test's stderr; what comes after must not write there."""
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     try:
