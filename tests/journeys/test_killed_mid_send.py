@@ -1,0 +1,72 @@
+"""A process dies while mails are on the wire. Nobody goes without, and hardly anybody gets the same mail twice."""
+
+import email
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.outbox.models import Batch, Delivery
+from tests.support import nodes, table, world as worlds
+from tests.support.world import World
+
+pytestmark = pytest.mark.anyio
+READERS, CONNECTIONS, DAY = 14, 4, timedelta(days=1)
+
+
+@pytest.fixture
+async def world(db_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
+    """One Edition queued for many readers, at the real time, and a relay that is slow to answer."""
+    async with worlds.a_world(db_url, tmp_path, datetime.now(UTC) - DAY) as made:
+        for number in range(READERS):
+            await made.subscribe(f"r{number}@example.org", "daily")
+        await made.publish("one", "heart")
+        await made.queue(after=DAY)
+        made.server.answer("content", "", delay=0.4)
+        yield made
+
+
+def message_ids(world: World) -> dict[str, list[str]]:
+    found = defaultdict(list)
+    for mail in world.server.received:
+        found[mail.recipient].append(email.message_from_bytes(mail.content)["Message-ID"])
+    return found
+
+
+async def finish(world: World) -> None:
+    """Another node takes over, without waiting for the lease to run out."""
+    world.server.behave()
+    for batch in await table.rows(world.parts.db, Batch, state="running"):
+        await table.change(world.parts.db, Batch, batch.id, lease_until=world.now - DAY)
+    world.now = datetime.now(UTC)
+    await world.run()
+    await world.run(after=timedelta(minutes=2))
+    assert {row.state.value for row in await table.rows(world.parts.db, Delivery)} == {"sent"}
+
+
+async def test_kill_loses_nothing_and_repeats_one_mail_per_connection_at_most(world: World, db_url: str) -> None:
+    async with nodes.running(world, db_url) as running:
+        await nodes.until(lambda: len(world.server.received) >= CONNECTIONS + 2, running)
+        await running[0].kill()
+    assert len(world.server.received) < READERS
+    await finish(world)
+    got = message_ids(world)
+    assert sorted(got) == sorted(f"r{number}@example.org" for number in range(READERS))
+    assert sum(map(len, got.values())) - READERS <= CONNECTIONS
+    assert all(len(set(ids)) == 1 for ids in got.values())
+
+
+async def test_asked_to_end_it_loses_nothing_and_repeats_nothing(world: World, db_url: str) -> None:
+    async with nodes.running(world, db_url) as running:
+        await nodes.until(lambda: len(world.server.received) >= CONNECTIONS + 2, running)
+        assert await running[0].end() == 0, running[0].said
+    assert len(world.server.received) < READERS
+    states = {row.state.value for row in await table.rows(world.parts.db, Delivery)}
+    assert states == {"sent", "queued"}
+    assert {row.state.value for row in await table.rows(world.parts.db, Batch)} == {"queued"}
+    await finish(world)
+    assert {recipient: len(ids) for recipient, ids in message_ids(world).items()} == {
+        f"r{number}@example.org": 1 for number in range(READERS)
+    }
