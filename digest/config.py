@@ -126,11 +126,29 @@ def inspect(folder: Path, environment: Mapping[str, str] = os.environ) -> tuple[
     mistakes += _misplaced_secrets(path, values)
     mistakes += _overlay(values, environment)
     values.setdefault("secret_keys", _kept_keys(folder))
+    settings, wrong = _validated(path, values)
+    return (_anchored(settings, folder) if settings else None), mistakes + wrong
+
+
+def _validated(path: Path, values: dict[str, Any]) -> tuple[Settings | None, list[str]]:
+    """The Settings of what is right, so that one mistake does not hide those that only a whole shows."""
     try:
-        settings = Settings.model_validate(values)
+        return Settings.model_validate(values), []
     except pydantic.ValidationError as error:
-        return None, mistakes + [_with_variable(line) for line in publications.complaints(str(path), error)]
-    return _anchored(settings, folder), mistakes
+        wrong = [_with_variable(line) for line in publications.complaints(str(path), error)]
+        for fault in error.errors():
+            _drop(values, fault["loc"])
+    try:
+        return Settings.model_validate(values), wrong
+    except pydantic.ValidationError:
+        return None, wrong
+
+
+def _drop(values: Any, place: tuple[int | str, ...]) -> None:
+    for key in place[:-1]:
+        values = values.get(key) if isinstance(values, dict) else None
+    if isinstance(values, dict) and place:
+        values.pop(place[-1], None)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
