@@ -201,10 +201,13 @@ def connect(text: str, *, pool_size: int = 8) -> Database:
     """
     url = parse_url(text)
     if url.get_backend_name() != "sqlite":
-        engine = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        engine = create_async_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+        )
         return Database(engine)
     _make_private(Path(str(url.database)))
-    engine = create_async_engine(url, pool_size=pool_size)
+    # Parameters hold addresses, which belong in no traceback.
+    engine = create_async_engine(url, pool_size=pool_size, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return Database(engine)

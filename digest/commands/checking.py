@@ -111,8 +111,9 @@ async def _surroundings(settings: config.Settings, found: Findings, *, probe: bo
 async def _database(settings: config.Settings, found: Findings) -> None:
     try:
         session.must_exist(settings)
-        async with wiring.open_database(settings):
-            pass
+        with session.in_words(settings):
+            async with wiring.open_database(settings):
+                pass
     except schema.SchemaError as error:
         found.warnings.append(str(error))
     except database.DatabaseError as error:

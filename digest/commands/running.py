@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digest import config
+from digest import config, publications
 from digest.audience import models as audience
 from digest.commands import output, session
 from digest.editions import models as editions
@@ -118,14 +118,20 @@ async def _trouble(parts: wiring.Parts, way_out: transport.Transport) -> str | N
 
 
 async def _has_work(parts: wiring.Parts) -> bool:
-    """Whether mail is due or may become so in this run."""
+    """Whether mail is due. What this very run fetches may add to it; then each mail finds out by itself."""
     now = parts.clock()
     cadence, edition, delivery = audience.Cadence, editions.Edition, outbox.Delivery
     waits = [outbox.DeliveryState.DEFERRED, outbox.DeliveryState.DOUBTFUL]
     questions = (
         sa.exists().where(outbox.Batch.state != outbox.BatchState.DONE),
         sa.exists().where(edition.state == editions.EditionState.PLANNED),
-        sa.exists().where(sa.or_(cadence.next_due_at <= now, cadence.next_due_at.is_(None))),
+        sa.exists().where(cadence.next_due_at <= now),
+        sa.exists().where(cadence.next_due_at.is_(None), cadence.frequency != "instant"),
+        sa.exists().where(
+            cadence.frequency == "instant",
+            cadence.planned_upto < publications.Publication.head,
+            cadence.publication_id == publications.Publication.id,
+        ),
         sa.exists().where(delivery.state.in_(waits), delivery.retry_at <= now),
         sa.exists().where(audience.Subscription.notice_due.is_not(None)),
     )

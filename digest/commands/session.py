@@ -48,10 +48,12 @@ async def opened(at: clock.Clock = clock.system) -> AsyncIterator[wiring.Parts]:
 
 @contextmanager
 def in_words(settings: config.Settings) -> Iterator[None]:
-    """Turns a database that fails half-way (gone, disk full, read-only) into a DatabaseError."""
+    """Turns a database that fails half-way (gone, disk full, read-only, no database at all) into a DatabaseError."""
     try:
         yield
-    except (exc.OperationalError, exc.InternalError, exc.InterfaceError) as error:
+    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError):
+        raise  # our own statements are wrong: a bug
+    except (exc.DatabaseError, exc.InterfaceError) as error:
         shown = database.parse_url(settings.database.url).render_as_string(hide_password=True)
         raise database.DatabaseError(
             f"the database {shown} failed: {_reason(error)}; what was committed before is kept, so run the command "

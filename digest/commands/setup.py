@@ -52,7 +52,8 @@ def _first_publication(home: Path) -> Path | None:
 def upgrade() -> int:
     settings = config.load(config.home())
     session.log(settings)
-    changed = asyncio.run(_upgrade(settings))
+    with session.in_words(settings):
+        changed = asyncio.run(_upgrade(settings))
     print("The database has the newest schema now." if changed else "The database has the newest schema already.")
     return 0
 

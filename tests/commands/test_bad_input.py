@@ -146,6 +146,17 @@ def test_a_wrong_database_url(newcomer: Operator, url: str, words: str) -> None:
     assert "geheim" not in line
 
 
+@pytest.mark.parametrize("words", [("init",), ("db", "upgrade"), ("status",), ("run",)])
+def test_a_file_that_is_no_database(newcomer: Operator, words: tuple[str, ...]) -> None:
+    newcomer("init")
+    path = newcomer.file("picture.png", "this is no database " * 500)
+    newcomer.set(DIGEST_DATABASE_URL=f"sqlite:///{path}", DIGEST_SMTP_URL=f"file://{newcomer.home}/out")
+    answer = newcomer(*words)
+    assert answer.code == 1
+    assert "picture.png failed: file is not a database" in answer.complaint
+    assert path.read_text() == "this is no database " * 500
+
+
 def test_an_unreachable_relay(ready: Operator) -> None:
     ready.set(DIGEST_SMTP_URL=f"smtp://127.0.0.1:{a_closed_port()}")
     answer = ready("run", "--now", "2026-11-16T23:00:00Z")

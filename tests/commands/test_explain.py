@@ -1,7 +1,11 @@
 """Why one reader got what they got."""
 
+import asyncio
 from typing import Any
 
+from digest import clock, database
+from digest.audience import preferences, trail
+from digest.commands import lookup
 from tests.support.operator import BEGIN, MIN_TWO, Operator
 
 ANNA = "anna.berg@example.org"
@@ -62,6 +66,29 @@ def test_who_joined_later_was_not_left_out(operator: Operator) -> None:
     operator("subscribers", "import", "mias-feed", operator.file("new.csv", text), "--confirmed", "--now", DAYS[1])
     [edition] = explained(operator, "new@example.org")["editions"]
     assert (edition["state"], edition["reason"]) == ("no mail", "joined later")
+
+
+def pause(db_url: str, *, at: str, until: str) -> None:
+    """As Anna would on her page."""
+
+    async def click() -> None:
+        db = database.connect(db_url)
+        async with db.transaction() as connection:
+            found = await lookup.reader(connection, "mias-feed", ANNA)
+            row, now = found.subscription, clock.parse(at)
+            await preferences.pause(connection, row, clock.parse(until), door=trail.Door.PAGE, now=now)
+        await db.close()
+
+    asyncio.run(click())
+
+
+def test_editions_during_a_pause_are_explained_by_it_also_afterwards(operator: Operator, db_url: str) -> None:
+    operator.begin()
+    pause(db_url, at=BEGIN, until="2026-11-12T00:00:00Z")
+    for day in DAYS[:2]:
+        operator("run", "--now", day)
+    told = [(edition["slot"], edition["state"], edition["reason"]) for edition in explained(operator)["editions"]]
+    assert told == [("2026-11-11", "no mail", "paused"), ("2026-11-12", "sent", "")]
 
 
 def test_who_left_is_told_apart(operator: Operator) -> None:

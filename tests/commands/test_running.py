@@ -67,9 +67,10 @@ def test_an_unreachable_relay_is_one_line_and_the_mail_waits(operator: Operator)
 
 
 def test_the_relay_is_left_alone_while_nothing_is_due(operator: Operator) -> None:
-    operator.begin(with_readers=False)
+    operator.begin()
+    operator("run", "--now", MONDAY)
     operator.set(DIGEST_SMTP_URL=f"smtp://127.0.0.1:{a_closed_port()}")
-    assert operator("run").code == 0
+    assert operator("run", "--now", MONDAY).code == 0
 
 
 def test_without_a_relay_nothing_is_begun(operator: Operator) -> None:
