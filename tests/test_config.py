@@ -41,14 +41,8 @@ def test_every_key_is_documented_with_its_true_default() -> None:
 
 
 def test_every_key_comes_after_a_reason() -> None:
-<<<<<<< HEAD
-    blocks = EXAMPLE.read_text(encoding="utf-8").split("\n\n")
-    silent = [block for block in blocks if " = " in block and not re.match(r"(\[\w+\]\n)?# (?!\w+ = )", block)]
-    assert silent == []
-=======
     paragraphs = EXAMPLE.read_text(encoding="utf-8").split("\n\n")
     assert [paragraph for paragraph in paragraphs if re.match(r"(\[\w+\]\n)?# [a-z_]+ = ", paragraph)] == []
->>>>>>> cli
 
 
 def test_the_secrets_are_explained_where_people_look_for_them() -> None:
