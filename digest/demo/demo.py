@@ -71,7 +71,7 @@ async def _play(show: Stage) -> int:
     with _progress(show) as told:
         await virtual.play(show.parts, show.sender, show.clock, show.programme.ends_at, told)
     verdicts = await _judge(show, readers)
-    show.out.print(report.table(verdicts))
+    show.out.print(report.table(verdicts, width=show.out.width))
     report.totals(show.out, verdicts)
     return DONE if all(found.is_clean for found in verdicts) else WRONG
 
@@ -114,7 +114,7 @@ async def _let_go(show: Stage) -> None:
 def _progress(show: Stage) -> Iterator[Callable[[datetime], None]]:
     """A bar over the virtual time; nothing when nobody watches."""
     begins_at, ends_at = show.programme.begins_at, show.programme.ends_at
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[mails]} mails")
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("mails: {task.fields[mails]}")
     with Progress(*columns, console=show.out, transient=True, disable=not show.out.is_terminal) as bar:
         task = bar.add_task("", total=(ends_at - begins_at).total_seconds(), mails=0)
 
