@@ -103,8 +103,10 @@ class Inbox:
     async def one_click(self, request: Request) -> Response:
         """What the unsubscribe button of a mail program does (RFC 8058 §3.2), by a real request to the site."""
         letter = self._get(request)
+        # A mail that some other program put into our mail server must not make us call anybody.
         if not letter.unsubscribe_url.startswith(self._base_url):
             raise HTTPException(404)
+        # trust_env=False: a proxy in the environment must not get to see the token.
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             reply = await client.post(letter.unsubscribe_url, data={"List-Unsubscribe": "One-Click"})
         return RedirectResponse(f"/inbox/{letter.number}?answer={reply.status_code}", 303)

@@ -58,6 +58,7 @@ def _add(made: Table, verdict: Verdict) -> None:
         )
         for digest in verdict.digests
     ] or [("", reader.rule.frequency.value, "[dim]nothing in these days[/dim]", "0")]
+    # A reader with one mail still needs the second line, for the zone.
     for number in range(max(len(who), len(mails))):
         first = who[number] if number < len(who) else ""
         made.add_row(first, *(mails[number] if number < len(mails) else ()))

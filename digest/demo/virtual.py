@@ -53,6 +53,7 @@ async def play(
         told(now)
         if now >= until:
             return
+        # Whatever is due earlier than now was due just now: going back would play it for ever.
         clock.set(min(await next_instant(parts.db, now) or until, until))
 
 
