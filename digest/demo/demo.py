@@ -71,7 +71,7 @@ async def _play(show: Stage) -> int:
     with _progress(show) as told:
         await virtual.play(show.parts, show.sender, show.clock, show.programme.ends_at, told)
     verdicts = await _judge(show, readers)
-    show.out.print(report.table(verdicts))
+    show.out.print(report.table(verdicts, width=show.out.width))
     report.totals(show.out, verdicts)
     return DONE if all(found.is_clean for found in verdicts) else WRONG
 
@@ -84,10 +84,12 @@ async def _begin(show: Stage) -> list[verdict.Reader]:
     await _let_go(show)
     async with parts.db.reading() as connection:
         publication = await publications.get(connection, spec.slug)
+    # Confirmed, because these readers are invented: nobody is there to be asked.
     order = importing.Order(publication, parts.hasher, now, confirmed=True)
     imported = await importing.run(parts.db, show.programme.readers, order)
     for line, reason in imported.refused:
         show.out.print(f"readers.csv, line {line}: {reason}", markup=False)
+    # Before the clock moves on: what is settled for them later is what is to be proved.
     async with parts.db.reading() as connection:
         readers = await facts.readers(connection, show.programme)
     show.inbox.readers = {reader.email: reader for reader in readers}
@@ -114,7 +116,7 @@ async def _let_go(show: Stage) -> None:
 def _progress(show: Stage) -> Iterator[Callable[[datetime], None]]:
     """A bar over the virtual time; nothing when nobody watches."""
     begins_at, ends_at = show.programme.begins_at, show.programme.ends_at
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[mails]} mails")
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("mails: {task.fields[mails]}")
     with Progress(*columns, console=show.out, transient=True, disable=not show.out.is_terminal) as bar:
         task = bar.add_task("", total=(ends_at - begins_at).total_seconds(), mails=0)
 
@@ -145,6 +147,7 @@ async def _whole(letter: letters.Letter) -> verdict.Digest:
 async def _live(show: Stage) -> None:
     """Serve until Ctrl-C; the clock runs on, so that what is clicked on the site takes effect."""
     base_url = show.parts.settings.base_url
+    # Paused readers and sign-ups need time to pass.
     show.clock.start()
     report.facts(show.out, [("Inbox", f"{base_url}/inbox"), ("Site", base_url), ("", "Ctrl-C ends it.")])
     while True:

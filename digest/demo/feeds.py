@@ -15,6 +15,7 @@ from digest.articles import parse, visit
 from digest.audience import rows
 
 DAYS = timedelta(days=10)
+# As many as the sample has; its readers choose one to three of them.
 MAX_TOPICS = 6
 # A date this far ahead is a slip of the pen; it must not carry the ten days with it.
 FAR = timedelta(days=366)
@@ -75,6 +76,7 @@ def own(feed: parse.Feed, url: str, base_url: str) -> Programme:
 
 def make_topics(categories: Iterable[tuple[str, ...]]) -> tuple[publications.Topic, ...]:
     """The categories most Articles have, as Topics."""
+    # Feeds spell one category in several ways; the first spelling names it.
     spelling: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for names in categories:
@@ -100,6 +102,7 @@ def _retold(row: rows.Row, shipped: tuple[str, ...], own_topics: tuple[str, ...]
 def _programme(spec: publications.Spec, feed: parse.Feed, readers: Iterable[rows.Row]) -> Programme:
     """Ten local days, so that the newest item falls on the last of them."""
     newest = newest_date([entry.published_at for entry in feed.entries], clock.system())
+    # By local midnight, so that no reader's morning is cut off at either end.
     zone = zones.get(spec.timezone)
     last_day = newest.astimezone(zone).date()
     ends_at = datetime.combine(last_day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)

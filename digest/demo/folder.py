@@ -14,6 +14,7 @@ import pydantic
 from digest import config, errors
 
 MARK = "this-is-a-digest-demo.txt"
+# All we ever write there, and so all we may delete.
 OURS = ("mail", "var", MARK)
 
 
@@ -60,6 +61,7 @@ def settings(
         ingest = ingest.model_copy(update={"interval_minutes": interval_minutes})
     return config.Settings(
         base_url=base_url,
+        # The database is new, so there is no other installation to be mistaken for.
         instance="demo",
         secret_keys=pydantic.SecretStr(secrets.token_urlsafe(32)),
         database=config.Database(url=f"sqlite:///{folder / 'var' / 'demo.db'}"),

@@ -119,6 +119,7 @@ def told_in(html: str) -> tuple[Name, ...]:
 
 def _elements(html: str, *classes: str) -> list[lxml.html.HtmlElement]:
     """Elements our layout marks so. Not any link: pictures and related links lead to Articles, and tell none."""
+    # A notice from elsewhere may be text alone.
     if not html:
         return []
     tags = lxml.html.document_fromstring(html).iter("h2", "h3", "li", "td")

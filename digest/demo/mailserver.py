@@ -41,6 +41,7 @@ class MailServer:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
+        # Nobody else is served here, so open connections are ours and idle.
         self._server.close()
         for transport in list(self._transports):
             transport.close()
@@ -50,6 +51,7 @@ class MailServer:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         """aiosmtpd's hook for a mail received whole."""
+        # Our own transport sends one mail per recipient; other programs may not.
         for recipient in envelope.rcpt_tos:
             mail = Received(len(self.received) + 1, envelope.mail_from, recipient, envelope.original_content)
             (self.folder / f"{mail.number:04}.eml").write_bytes(mail.content)

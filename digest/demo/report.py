@@ -13,6 +13,8 @@ from digest.demo.verdict import Verdict
 
 # Not on a terminal there is no width to fit into; subjects are seldom longer than this leaves room for.
 PAPER = 140
+# Widths of columns, in characters: "Thu 29 Oct 07:00", "fortnightly", "Articles", the gaps, and what a subject needs.
+TIME, FREQUENCY, ARTICLES, BETWEEN, LEAST = 16, 11, 8, 15, 12
 # So many names of lost or repeated Articles are shown; the first will tell what is wrong.
 SHOWN = 5
 
@@ -28,14 +30,16 @@ def facts(out: Console, pairs: Iterable[tuple[str, str]]) -> None:
         out.print(f"[bold]{name:<9}[/bold]{escape(text)}", soft_wrap=True)
 
 
-def table(verdicts: Sequence[Verdict]) -> Table:
-    """One line per mail, the reader's time."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+def table(verdicts: Sequence[Verdict], *, width: int) -> Table:
+    """One line per mail, the reader's time. On a narrow terminal it is the subject that gives way."""
+    who = max((len(text) for verdict in verdicts for text in (verdict.reader.name, verdict.reader.zone)), default=0)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     made.add_column("Reader", no_wrap=True)
     made.add_column("Their time", no_wrap=True)
     made.add_column("Frequency", no_wrap=True)
-    made.add_column("Subject", no_wrap=True, overflow="ellipsis", ratio=1)
-    made.add_column("Articles", justify="right")
+    room = width - who - TIME - FREQUENCY - ARTICLES - BETWEEN
+    made.add_column("Subject", no_wrap=True, overflow="ellipsis", max_width=max(room, LEAST))
+    made.add_column("Articles", justify="right", no_wrap=True)
     for verdict in verdicts:
         _add(made, verdict)
     return made
@@ -54,6 +58,7 @@ def _add(made: Table, verdict: Verdict) -> None:
         )
         for digest in verdict.digests
     ] or [("", reader.rule.frequency.value, "[dim]nothing in these days[/dim]", "0")]
+    # A reader with one mail still needs the second line, for the zone.
     for number in range(max(len(who), len(mails))):
         first = who[number] if number < len(who) else ""
         made.add_row(first, *(mails[number] if number < len(mails) else ()))

@@ -24,6 +24,7 @@ class PortError(errors.DigestError):
 def listen(port: int) -> socket.socket:
     """A socket at this port, or at any free one for 0: the address must be known before the first mail is written."""
     listening = socket.socket()
+    # Without it a demo started again at once would find its own port still in use.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
@@ -66,6 +67,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # Only now are requests answered: the first is our own, for the feed.
         self.ready.set()
 
     @contextlib.contextmanager

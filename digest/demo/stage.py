@@ -57,12 +57,14 @@ async def opened(wish: Wish, home: Path, listening: socket.socket, out: Console)
             allow_hosts=_trusted(wish.feed),
             interval_minutes=OWN_FEED_MINUTES if wish.feed else None,
         )
+        # Before the parts are built, for they refuse a database without a schema.
         await _make_database(settings.database.url)
         turned = virtual.VirtualClock(clock.system())
         parts = await stack.enter_async_context(wiring.build(settings, home, turned))
         inbox, publisher = Inbox(server, base_url), sample.Site(parts.db, base_url)
         routes = [*inbox.routes(), *publisher.routes()]
         await stack.enter_async_context(site.served(site.application(routes, _site(parts)), listening))
+        # From here on the site answers, and the sample feed can be read from it.
         programme = await _programme(wish, parts, publisher.feed_url)
         transport = wiring.transport_of(settings)
         await transport.open()
@@ -92,6 +94,7 @@ def _site(parts: wiring.Parts) -> ASGIApp:
     async def view(token: links.MailToken) -> str | None:
         return await reading.html(parts.db, parts.desk.shelves, parts.writer, parts.signer, token)
 
+    # Nobody watches over a demo; its pages answer as long as it runs.
     async def probe() -> web.Readiness:
         return web.Readiness()
 

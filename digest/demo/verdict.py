@@ -66,6 +66,7 @@ def judge(reader: Reader, received: Iterable[Digest], articles: Sequence[Article
     """Go through what this reader got, in order of arrival."""
     verdict = Verdict(reader, [digest for digest in received if digest.letter.recipient == reader.email])
     wanted = [article for article in articles if reader.wants(article)]
+    # Counted, not collected: some feeds give many items one address and title.
     known = Counter(article.name for article in wanted)
     missing = Counter(known)
     for name in (name for digest in verdict.digests for name in digest.told):
@@ -86,5 +87,6 @@ def settled_until(rule: cadence.Rule, end: datetime) -> datetime:
     """All that was released by then must have arrived by `end`."""
     if rule.frequency is cadence.Frequency.INSTANT:
         return end - plan.INSTANT_PAUSE
+    # Longer than any two digests lie apart.
     due = cadence.latest_due(rule, since=end - timedelta(days=60), now=end)
     return due.at if due else end

@@ -74,6 +74,7 @@ async def next_instant(db: database.Database, now: datetime) -> datetime | None:
         found = [await connection.scalar(release), await connection.scalar(again)]
         paused = await connection.scalar(_paused_instant())
     found += [paused + plan.INSTANT_PAUSE if paused else None, await plan.next_due_at(db)]
+    # What is due by now has just been played; going back to it would never end.
     ahead = [at for at in found if at is not None and at > now]
     return _whole_second(min(ahead)) if ahead else None
 

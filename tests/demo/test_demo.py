@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest import cli, templating
+from digest import templating
+from tests.support import operator
 
 pytestmark = pytest.mark.anyio
 
@@ -22,6 +23,12 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 BERLIN = ZoneInfo("Europe/Berlin")
 # Each Article stands on a line of its own in the text part; related ones are indented.
 ARTICLE = re.compile(r"^http://127\.0\.0\.1:\d+/sample/articles/([\w-]+)\s*$", re.MULTILINE)
+
+
+@pytest.fixture
+def digest(tmp_path, capsys, monkeypatch):
+    with operator.at_terminal(tmp_path, capsys, monkeypatch) as person:
+        yield person
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +105,7 @@ async def test_what_arrived_is_kept_as_it_came(played):
     assert kept == {letter.number: letter.received.content for letter in played.letters}
 
 
-def test_an_own_feed_is_played_without_touching_an_installation(tmp_path: Path, monkeypatch, capsys):
+def test_an_own_feed_is_played_without_touching_an_installation(digest, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("DIGEST_DATABASE_URL", f"sqlite:///{tmp_path / 'real.db'}")
     monkeypatch.chdir(tmp_path)
     feed = tmp_path / "feed.xml"
@@ -108,8 +115,9 @@ def test_an_own_feed_is_played_without_touching_an_installation(tmp_path: Path, 
         for n in range(60)
     )
     feed.write_text(f"<rss version='2.0'><channel><title>Hives</title>{items}</channel></rss>", encoding="utf-8")
-    assert cli.main(["demo", "--once", "--feed", str(feed), "--home", str(tmp_path / "demo")]) == 0
-    printed = capsys.readouterr().out
+    answer = digest("demo", "--once", "--feed", feed, "--home", tmp_path / "demo")
+    assert (answer.code, answer.err) == (0, "")
+    printed = answer.out
     assert "Hives (60 items)" in printed
     assert "Bees" in printed
     assert "60 articles came at once and are held" in printed
@@ -126,7 +134,7 @@ def test_an_own_feed_is_played_without_touching_an_installation(tmp_path: Path, 
         (["--home", "{full}"], "is not empty"),
     ],
 )
-def test_a_mistake_gives_one_line_and_leaves_nothing(arguments, says, tmp_path, monkeypatch, capsys):
+def test_a_mistake_gives_one_line_and_leaves_nothing(digest, arguments, says, tmp_path, monkeypatch):
     full, temporary = tmp_path / "full", tmp_path / "tmp"
     full.mkdir()
     (full / "precious.db").touch()
@@ -134,10 +142,9 @@ def test_a_mistake_gives_one_line_and_leaves_nothing(arguments, says, tmp_path, 
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         names = {"taken": taken.getsockname()[1], "full": full}
-        code = cli.main(["demo", "--once", *(argument.format(**names) for argument in arguments)])
-    assert code in (1, 2)
-    complaint = capsys.readouterr().err
-    assert says in complaint
-    assert complaint.count("\n") == 1
+        answer = digest("demo", "--once", *(argument.format(**names) for argument in arguments))
+    assert answer.code in (1, 2)
+    assert says in answer.err
+    assert answer.err.count("\n") == 1
     assert list(temporary.iterdir()) == []
     assert [path.name for path in full.iterdir()] == ["precious.db"]
