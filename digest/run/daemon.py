@@ -31,6 +31,8 @@ IDLE_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 # Due retries are looked for this often; their own pauses are minutes.
 RETRY_SECONDS = 10.0
+# Filling a million readers takes seconds. So long it goes first, that an Edition does not stay half planned for hours.
+FILL_SECONDS = 1.0
 # Batches that broke are tried again this often. Longer than a lease: by then nothing else keeps them.
 MEND_SECONDS = 30.0
 # A client that never finishes its request must not keep us from ending.
@@ -189,7 +191,7 @@ class Daemon:
                     await asyncio.wait_for(self.stopping.wait(), wait)
 
     async def _send(self, retries: "_Every", mending: "_Every") -> None:
-        """One turn: notices, due retries, a slice of each Edition, then one Batch.
+        """One turn: notices, due retries, some slices of each Edition, then one Batch.
 
         Only one, so that a request to confirm waits behind some hundred mails of a large Edition and not behind all.
         """
@@ -201,9 +203,12 @@ class Daemon:
             await retry.run(parts.db, batch_size=outbox.batch_size, doubt=parts.settings.smtp.doubt, now=now)
         if mending.is_due():
             self.broken.clear()
-        filled = await fill.run(parts.db, parts.filler, now)
+        started = time.monotonic()
+        while (has_more := (await fill.run(parts.db, parts.filler, now)).more) and not self.stopping.is_set():
+            if time.monotonic() - started > FILL_SECONDS:
+                break
         sent = await inprocess.send_next(self.sender, self.broken)
-        self._busy = filled.more or sent is not None
+        self._busy = has_more or sent is not None
         if self.broken:
             self.pulse.fail("batches", "; ".join(f"batch {id_}: {reason}" for id_, reason in self.broken.items()))
         elif sent is None:

@@ -192,23 +192,37 @@ async def a_world(
     db_url: str, home: Path, now: datetime, smtp: dict[str, Any] | None = None, **spec: Any
 ) -> AsyncIterator[World]:
     """An installation with one Publication and a real SMTP server; `smtp` are settings other than the usual."""
+    async with _opened(db_url, home, now, name="test", smtp=smtp or {}) as world:
+        world.publication = await cast.a_publication(world.parts.db, **spec)
+        await world._source()
+        yield world
+
+
+@asynccontextmanager
+async def a_copy(world: World, db_url: str, home: Path, *, name: str) -> AsyncIterator[World]:
+    """Another installation over a copy of this world's database, with a relay of its own."""
+    async with _opened(db_url, home, world.now, name=name, smtp={}) as copy:
+        copy.publication, copy._source_id = world.publication, world._source_id
+        yield copy
+
+
+@asynccontextmanager
+async def _opened(db_url: str, home: Path, now: datetime, *, name: str, smtp: dict[str, Any]) -> AsyncIterator[World]:
     with smtpserver.SmtpServer() as server:
         settings = config.Settings.model_validate(
             {
                 "base_url": "https://news.example.org",
                 "secret_keys": ",".join(cast.KEYS),
-                "instance": "test",
+                "instance": name,
                 "database": {"url": db_url},
-                "smtp": {"url": server.url, "connections": 4} | (smtp or {}),
+                "smtp": {"url": server.url, "connections": 4} | smtp,
             }
         )
         async with wiring.build(settings, home) as parts:
-            publication = await cast.a_publication(parts.db, **spec)
             transport = wiring.transport_of(settings)
             await transport.open()
-            world = World(parts, server, parts.sender(transport), now, publication)
+            world = World(parts, server, parts.sender(transport), now, None)
             world.sender.clock = lambda: world.now
-            await world._source()
             try:
                 yield world
             finally:
