@@ -22,7 +22,7 @@ from digest.outbox import models
 
 # SQLite's one write lock is held for a slice: some 25 ms for this many. Each may be a group of its own and be named in
 # a statement, of which SQLite lets no more than 32,766 values be bound.
-SLICE = 8_000
+SLICE = 6_000
 # Distinct covered_to named in one statement: SQLite reads no expression that is more than 1,000 deep. Readers beyond
 # are queued whatever they would get, for the hand-over asks again.
 STARTS_AT_ONCE = 500
