@@ -6,6 +6,7 @@ fails is logged, tried again, and shown on the readiness page until it works.
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import time
@@ -61,9 +62,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        # gaierror and permission errors say it in `strerror` too.
+        # Python adds the address to the system's own words; an unknown host has none of those.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ListenError(
-            f"cannot serve at {host}:{port}: {error.strerror}; choose another with --host and --port, "
+            f"cannot serve at {host}:{port}: {reason}; choose another with --host and --port, "
             "or DIGEST_WEB_HOST and DIGEST_WEB_PORT"
         ) from None
 
