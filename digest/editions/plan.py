@@ -22,7 +22,7 @@ log = structlog.get_logger()
 # A reader of `instant` hears from us at most this often.
 INSTANT_PAUSE = timedelta(minutes=30)
 # Cadences planned in one transaction; SQLite's write lock is held for some 2 ms each.
-AT_ONCE = 25
+AT_ONCE = 12
 
 
 @dataclasses.dataclass(frozen=True)
