@@ -81,6 +81,7 @@ class Tiling(stateful.RuleBasedStateMachine):
         self.got: dict[str, dict[str, str]] = {reader: {} for reader in READERS}
         self.dates: dict[str, dict[str, str]] = {reader: {} for reader in READERS}
         self.instants: dict[str, list[tuple[datetime, str]]] = {reader: [] for reader in READERS}
+        self.answered: set[str] = set()
         self.judged = 0
         self.numbers = itertools.count(1)
         self.url, self.home = url, home
@@ -305,14 +306,18 @@ class Tiling(stateful.RuleBasedStateMachine):
         assert not known.paused_until or known.paused_until <= mail.at, f"{mail.to} had paused"
         assert mail.articles, "a digest without an Article"
         for name in mail.articles:
-            is_repeat = name in self.got[mail.to]
-            assert self.got[mail.to].setdefault(name, identity) == identity, f"{name} came twice to {mail.to}"
-            if is_repeat:
+            earlier = self.got[mail.to].get(name)
+            if earlier == identity:
                 continue  # a doubtful mail sent again as it was
+            # Only doubt can repeat an Article: we were never told that any copy of the earlier mail was taken.
+            assert earlier not in self.answered, f"{name} came twice to {mail.to}"
+            self.got[mail.to][name] = identity
             assert known.matches(self.topics_of[name]), f"{name} is not of the topics {mail.to} holds"
             is_new = self.released.index(name) >= known.since
             assert is_new or name in known.may_have, f"{name} is from before"
         self._judge_pace(mail, identity)
+        if mail.is_answered:
+            self.answered.add(identity)
 
     def _judge_pace(self, mail: Mail, identity: str) -> None:
         slot, frequency = self.do(self._slot(mail))

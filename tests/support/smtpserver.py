@@ -35,6 +35,7 @@ class Received:
     is_tls: bool
     login: str
     options: tuple[str, ...]
+    is_answered: bool = True  # whether its sender got to hear that it was taken
 
 
 @dataclasses.dataclass
@@ -267,6 +268,7 @@ class _Handler:
 
     async def handle_DATA(self, session: _Session, state: Any, envelope: Any) -> str:
         recipient = envelope.rcpt_tos[0]
+        rule = next((rule for rule in self.owner._rules if rule.fits("content", recipient)), None)
         mail = Received(
             sender=envelope.mail_from,
             recipient=recipient,
@@ -275,8 +277,8 @@ class _Handler:
             is_tls=session.transport.get_extra_info("sslcontext") is not None,
             login=state.auth_data or "",
             options=tuple(envelope.mail_options),
+            is_answered=rule is None or rule.reply == "",
         )
-        rule = next((rule for rule in self.owner._rules if rule.fits("content", recipient)), None)
         if rule is None or rule.reply in ("", DROP_AFTER_KEEPING):
             self.owner.keep(mail)
         reply = await session.scripted("content", recipient)

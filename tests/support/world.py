@@ -37,6 +37,7 @@ class Mail:
     articles: tuple[str, ...]
     token: str
     content: bytes
+    is_answered: bool
 
     @property
     def is_digest(self) -> bool:
@@ -162,7 +163,7 @@ class World:
 
     def _read_mails(self) -> None:
         for received in self.server.received[self._read :]:
-            self.mails.append(_mail(received.recipient, self.now, received.content))
+            self.mails.append(_mail(received, self.now))
         self._read = len(self.server.received)
 
     def told(self, email_: str) -> list[tuple[str, ...]]:
@@ -177,14 +178,22 @@ class World:
             return list((await connection.execute(statement)).all())
 
 
-def _mail(to: str, at: datetime, content: bytes) -> Mail:
-    message = email.message_from_bytes(content, policy=email.policy.default)
+def _mail(received: smtpserver.Received, at: datetime) -> Mail:
+    message = email.message_from_bytes(received.content, policy=email.policy.default)
     plain = message.get_body(("plain",))
     assert plain is not None
     text = plain.get_content()
     names = re.findall(re.escape(ARTICLE_URL) + r"([\w-]+)", text)
     token = re.search(r"/unsubscribe/(\S+?)>", str(message["List-Unsubscribe"] or ""))
-    return Mail(to, at, message["Subject"], tuple(dict.fromkeys(names)), token[1] if token else "", content)
+    return Mail(
+        received.recipient,
+        at,
+        message["Subject"],
+        tuple(dict.fromkeys(names)),
+        token[1] if token else "",
+        received.content,
+        received.is_answered,
+    )
 
 
 @asynccontextmanager
