@@ -115,7 +115,7 @@ async def _schedule_new(db: database.Database, now: datetime) -> None:
         audience.Cadence.next_due_at.is_(None), audience.Cadence.frequency != cadence.Frequency.INSTANT.value
     )
     async with db.reading() as connection:
-        rows = (await connection.execute(_cadences().where(is_new))).all()
+        rows = (await connection.execute(_cadences().where(is_new).order_by(audience.Cadence.id))).all()
     specs = _Specs()
     for start in range(0, len(rows), AT_ONCE):
         async with db.transaction() as connection:
@@ -148,8 +148,10 @@ def _beginning(row: Any, now: datetime) -> datetime:
 
 
 async def _find_due(db: database.Database, now: datetime) -> list[_Due]:
+    # In order of id: nodes that take the same rows in different order would wait for each other in a ring.
+    due = _cadences().where(audience.Cadence.next_due_at <= now).order_by(audience.Cadence.id)
     async with db.reading() as connection:
-        rows = (await connection.execute(_cadences().where(audience.Cadence.next_due_at <= now))).all()
+        rows = (await connection.execute(due)).all()
     specs, found = _Specs(), []
     for row in rows:
         rule = _find_rule(row, specs)
@@ -212,9 +214,9 @@ async def _floods(db: database.Database, due: Sequence[_Due], policy: Policy, no
     late = [one.cadence.id for one in due if now - one.due.at > policy.flood_late]
     if not late:
         return {}
-    subscription, edition = audience.Subscription, models.Edition
+    subscription = audience.Subscription
     # Those another node has just held count too: it may have left us only the rest of the same flood.
-    held = sa.select(edition.cadence_id).where(edition.state == models.EditionState.HELD)
+    held = sa.select(models.Edition.cadence_id).where(models.is_open_as(models.EditionState.HELD))
     is_late = sa.case((sa.or_(subscription.cadence_id.in_(late), subscription.cadence_id.in_(held)), 1), else_=0)
     counts = (
         sa.select(subscription.publication_id, sa.func.sum(is_late).label("late"), sa.func.count().label("all"))

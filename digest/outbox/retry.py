@@ -116,5 +116,9 @@ async def _finish_editions(db: database.Database) -> None:
     async with db.reading() as connection:
         if not (await connection.execute(sa.select(edition.id).where(done).limit(1))).first():
             return
+    # Those another node is just closing are passed over rather than waited for.
+    ours = sa.select(edition.id).where(done).with_for_update(skip_locked=True, of=edition)
     async with db.transaction() as connection:
-        await connection.execute(sa.update(edition).where(done).values(state=editions.EditionState.FINISHED))
+        await connection.execute(
+            sa.update(edition).where(edition.id.in_(ours)).values(state=editions.EditionState.FINISHED)
+        )
