@@ -103,6 +103,9 @@ class Subscription(database.Base):
     last_instant_at: orm.Mapped[datetime | None]
     paused_until: orm.Mapped[datetime | None]
     locale: orm.Mapped[str | None]
+    # Editions in a row that could not be delivered, and since when.
+    misses: orm.Mapped[int] = orm.mapped_column(default=0, server_default="0")
+    missing_since: orm.Mapped[datetime | None]
     notice_due: orm.Mapped[str | None]
     created_at: orm.Mapped[datetime]
     confirmed_at: orm.Mapped[datetime | None]

@@ -46,6 +46,8 @@ class Edition(database.Base):
     reason: orm.Mapped[str | None]
     fill_cursor: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, default=0)
     settled: orm.Mapped[int] = orm.mapped_column(default=0)
+    paused_at: orm.Mapped[datetime | None]  # since when the operator lets nothing of it be handed over
+    finished_at: orm.Mapped[datetime | None]
 
 
 def is_open_as(state: EditionState) -> sa.ColumnElement[bool]:

@@ -82,6 +82,8 @@ class Delivery(database.Base):
     covered_from: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     upto: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     selection_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    # Where it went last: a doubtful mail is repeated there and nowhere else, for only that relay can know it again.
+    relay: orm.Mapped[str | None]
     tries: orm.Mapped[int] = orm.mapped_column(default=0)
     doubts: orm.Mapped[int] = orm.mapped_column(default=0)
     created_at: orm.Mapped[datetime]
