@@ -259,6 +259,59 @@ def only(states: Iterable[enum.StrEnum]) -> dict[str, Any]:
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
+class Integers(sa.types.TypeDecorator[list[int]]):
+    """A list of integers as ONE value, so that a statement's text does not depend on how many there are."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.ARRAY(sa.BigInteger))
+
+    def process_bind_param(self, value: list[int] | None, dialect: sa.Dialect) -> Any:
+        return str(value) if dialect.name == "sqlite" else value
+
+
+class listed(GenericFunction[bool]):
+    """`listed(column, sa.bindparam("ids", type_=Integers))`: whether the column is one of them."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(listed, "postgresql")
+def _postgresql_listed(element: Any, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(listed, "sqlite")
+def _sqlite_listed(element: Any, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+class each_pair(GenericFunction[Any]):
+    """`each_pair(:json).table_valued("key", "value")`: the members of a JSON object as rows, both columns to be cast."""
+
+    inherit_cache = True
+
+
+@compiles(each_pair, "postgresql")
+def _postgresql_pairs(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"json_each_text(CAST({compiler.process(element.clauses, **kw)} AS JSON))"
+
+
+@compiles(each_pair, "sqlite")
+def _sqlite_pairs(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+def ids(name: str) -> sa.BindParameter[Any]:
+    """A parameter for a list of integers."""
+    return sa.bindparam(name, type_=Integers)
+
+
 def insert(connection: AsyncConnection, model: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT; both dialects spell it alike but keep it in their own class."""
     return sqlite.insert(model) if connection.dialect.name == "sqlite" else postgresql.insert(model)

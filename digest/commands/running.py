@@ -14,36 +14,10 @@ from digest.audience import models as audience
 from digest.commands import output, session
 from digest.editions import models as editions
 from digest.outbox import batch, models as outbox
-from digest.outbox.replies import Reply
 from digest.outbox.transports import transport
 from digest.run import logs, passes, wiring
 
 STOPPED = 130
-
-
-class Watched:
-    """A transport that moves a progress bar on with every reply."""
-
-    def __init__(self, inner: transport.Transport, advance: output.Advance) -> None:
-        self._inner, self._advance = inner, advance
-
-    @property
-    def connections(self) -> int:
-        return self._inner.connections
-
-    async def open(self) -> None:
-        await self._inner.open()
-
-    async def send(self, letter: transport.Letter) -> Reply:
-        reply = await self._inner.send(letter)
-        self._advance(1)
-        return reply
-
-    async def probe(self) -> Reply:
-        return await self._inner.probe()
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 @dataclass(frozen=True)
@@ -70,8 +44,9 @@ async def _run(parts: wiring.Parts) -> Ran:
     way_out = wiring.transport_of(parts.settings)
     now = parts.clock()
     with output.progress("mails") as advance:
-        async with _open(Watched(way_out, advance)) as opened:
+        async with _open(way_out) as opened:
             sender = parts.sender(opened)
+            sender.on_settled = advance
             stopped = _stop_on_signals(sender)
             trouble = await _trouble(parts, opened)
             if trouble:

@@ -3,6 +3,7 @@
 Feeds are not fetched: it shows what becomes of the Articles and readers there are now. Changes nothing.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,26 +62,60 @@ def _instant(text: str, zone: str, *, is_end: bool = False) -> datetime:
 
 
 class Void:
-    """A relay that takes every mail and keeps nothing but when it was."""
+    """A relay with one line that takes every mail and keeps nothing but when it was."""
 
-    connections = 8
+    connections, relays = 1, ("simulated",)
+    relay, is_usable = "simulated", True
 
     def __init__(self, moment: clock.Clock) -> None:
         self.taken: dict[int, datetime] = {}
         self._moment = moment
+        self._is_free = True
+        self._announced: transport.Letter | None = None
+        self._freed = asyncio.Event()
 
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def send(self, letter: transport.Letter) -> Reply:
-        self.taken[letter.delivery_id] = self._moment()
-        return Reply(250, "simulated", Stage.CONTENT)
+    def take(self, relay: str | None = None, *, urgent: bool = False) -> transport.Line | None:
+        is_free, self._is_free = self._is_free, False
+        return self if is_free else None
+
+    def give_back(self, line: transport.Line) -> None:
+        self._is_free = True
+        self._freed.set()
+
+    def announce(self, letter: transport.Letter) -> asyncio.Future[Reply]:
+        self._announced = letter
+        return _said(Reply(354, "simulated", Stage.DATA))
+
+    def pour(self, following: transport.Letter | None) -> tuple[asyncio.Future[Reply], asyncio.Future[Reply] | None]:
+        assert self._announced is not None
+        self.taken[self._announced.delivery_id] = self._moment()
+        content = _said(Reply(250, "simulated", Stage.CONTENT))
+        return content, self.announce(following) if following else None
+
+    def abandon(self) -> None:
+        self._announced = None
+
+    async def changed(self) -> None:
+        self._freed.clear()
+        await self._freed.wait()
+
+    def trouble(self, relay: str | None = None) -> Reply | None:
+        return None
 
     async def probe(self) -> Reply:
         return Reply(250, "simulated", Stage.CONNECT)
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _said(reply: Reply) -> asyncio.Future[Reply]:
+    future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    future.set_result(reply)
+    return future
 
 
 def show(slug: str, span: Span, *, summary: bool, as_json: bool) -> int:

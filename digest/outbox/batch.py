@@ -1,41 +1,54 @@
 """`run_batch(id)`: the one task there is. Claims a Batch by lease, hands over, sends, and records in group commits.
 
-Reads a Batch and its Deliveries; leaves their outcome. One loop does it all: each turn is one transaction that
-records every result that has come in and hands over as many new Deliveries as connections are idle. So a connection
-starts its next content only after its previous result is committed, and at most one mail per connection is ever
-unrecorded. No transaction is open while anything is on a socket.
+Reads a Batch and its Deliveries; leaves their outcome. A mail is announced on a line first; once the server waits for
+the content, one transaction records every result that has come in and makes all mails that wait so `sending`. So a
+line starts its next content only after its previous result is committed, at most one mail per line is ever
+unrecorded, and content leaves at once after its hand-over. No transaction is open while anything is on a socket.
 """
 
 import asyncio
-import contextlib
 import dataclasses
-import random
+import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import clock, database, errors
 from digest.audience import models as audience
-from digest.outbox import handing, handover, lease, models, outcomes, record, replies
+from digest.outbox import facts, handing, handover, lease, lineup, models, outcomes, record
+from digest.outbox.lineup import Mail
 from digest.outbox.transports import transport as transports
 
 # Readers locked by an unsubscribe or another node are looked at again after this.
 BUSY_SECONDS = 0.05
-# When the database is away, results wait this long for it before their mails are left in doubt.
-SAVE_AFTER_SECONDS = (0.0, 0.5, 1.5, 3.0)
+# Content that could not leave so soon after its hand-over is given back: the reader may have left meanwhile.
+FRESH_SECONDS = 1.0
+# How long the first reply waits for others to be committed with it. Far less than any server takes for a mail.
+GATHER_SECONDS = 0.002
+# A database that is away: how long until the next look, and how long a process that was asked to end waits for it.
+OUTAGE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+LAST_WORDS_SECONDS = 30.0
+
+# What a database does when it is gone, full or too busy. Anything else it may raise is a bug of ours.
+AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError)
 
 log = structlog.get_logger()
 
 
+class RelayError(errors.DigestError):
+    """No relay can be reached, so no mail can leave. What is due stays queued."""
+
+
 @dataclasses.dataclass
 class Sender:
-    """All that sending needs. `stopping` set means: hand nothing over any more, finish what is on the wire."""
+    """All that sending needs. `trap` calls what may hold a bug and returns the exception. `stopping` set means: hand nothing over any more, finish what is on the wire."""
 
     db: database.Database
     desk: handing.Desk
@@ -43,182 +56,243 @@ class Sender:
     clock: clock.Clock
     patience: outcomes.Patience
     stopping: asyncio.Event
+    trap: Callable[[Callable[[], Any]], Any]
+    on_settled: Callable[[int], None] | None = None
 
 
-async def run_batch(sender: Sender, batch_id: int) -> Counter[str]:
-    """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it."""
+async def run_batch(sender: Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:
+    """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it.
+
+    `exhausted` is set when only replies are waited for, so that another Batch may use the lines. Raises RelayError
+    when no relay can be reached; the Batch is anybody's then.
+    """
     owner = uuid.uuid4().hex
     batch, doubtful = await lease.take(sender.db, batch_id, owner, sender.clock())
     if batch is None:
         return Counter()
+    loop = _Loop(sender, batch, owner, exhausted or asyncio.Event())
     async with lease.renewed(sender.db, batch_id, owner):
-        return +Counter(doubtful=doubtful) + await _Loop(sender, batch, owner).run()
+        return +Counter(doubtful=doubtful) + await loop.run()
 
 
 class _Loop:
-    """One Batch being sent: what is on the wire, and what came back but is not recorded yet."""
+    """One Batch being sent: what is lined up, what is on the wire, and what came back but is not recorded yet."""
 
-    def __init__(self, sender: Sender, batch: Any, owner: str) -> None:
-        self.sender, self.batch, self.owner = sender, batch, owner
-        self.on_wire: dict[asyncio.Task[record.Settled], handing.Handed] = {}
-        self.settled: list[record.Settled] = []
+    def __init__(self, sender: Sender, batch: Any, owner: str, exhausted: asyncio.Event) -> None:
+        self.sender, self.batch, self.owner, self.exhausted = sender, batch, owner, exhausted
+        self.queue = lineup.Lineup(sender, is_urgent=batch.edition_id is None)
+        self.is_ours = True
+        self.trouble = ""
         self.counts: Counter[str] = Counter()
 
     async def run(self) -> Counter[str]:
         try:
+            async with self.sender.db.reading() as connection:
+                self.queue.todo.extend(await facts.waiting(connection, self.batch.id))
             await self._work()
         finally:
+            self.exhausted.set()
+            await self.queue.leave()
             await self._save()
+        if self.trouble:
+            raise RelayError(self.trouble)
         return self.counts
 
     async def _work(self) -> None:
-        is_ours = True
-        while is_ours or self.on_wire or self.settled:
-            is_ours, round_ = await self._turn(is_ours)
-            if round_ and round_.wanted:
-                await self.sender.desk.writer.prepare(round_.wanted)
-            elif self.on_wire:
-                await self._gather()
-            elif is_ours and round_ and not round_.looked_at and await self._finish():
-                break
-            elif is_ours and round_ and not round_.stopped:
-                await asyncio.sleep(BUSY_SECONDS)
+        failures = 0
+        while not await self._is_over():
+            try:
+                await self._turn()
+                failures = 0
+            except AWAY as error:
+                # Nothing new is handed over, and what is unrecorded stays in memory, until the database is back.
+                log.warning("database_away", batch=self.batch.id, reason=type(error).__name__)
+                await asyncio.sleep(OUTAGE_SECONDS[min(failures, len(OUTAGE_SECONDS) - 1)])
+                failures += 1
 
-    async def _turn(self, is_ours: bool) -> tuple[bool, handing.Round | None]:
-        """One transaction: record what came in, hand over to idle connections. Then start sending."""
-        sender, settled = self.sender, self.settled
-        now = sender.clock()
-        round_ = None
-        async with sender.db.transaction() as connection:
-            await record.results(connection, settled, sender.desk.hasher, now)
-            is_ours = is_ours and await lease.extend(connection, self.batch.id, self.owner)
-            if sender.stopping.is_set():
-                # Only once nothing is on the wire: until then a crash must find a lease that ran out.
-                is_ours = is_ours and bool(self.on_wire)
-                if not self.on_wire:
-                    # The rest of the Batch is anybody's at once.
-                    await lease.give_up(connection, self.batch.id, self.owner, models.BatchState.QUEUED)
-            elif is_ours:
-                free = sender.transport.connections - len(self.on_wire)
-                round_ = await handing.hand_over(connection, sender.desk, self.batch, free, now)
-        self._count_settled()
-        if round_:
-            self.counts.update(round_.stopped)
-        for one in round_.handed if round_ else ():
-            self.on_wire[asyncio.create_task(_send(sender, one))] = one
-        return is_ours, round_
+    @property
+    def _may_go_on(self) -> bool:
+        return self.is_ours and not self.sender.stopping.is_set()
 
-    async def _gather(self) -> None:
-        """Wait for the next replies; those that arrive together are recorded together."""
-        done, _ = await asyncio.wait(self.on_wire, return_when=asyncio.FIRST_COMPLETED)
-        self.settled += [self._result(task) for task in done]
+    async def _is_over(self) -> bool:
+        queue = self.queue
+        if queue.is_on_wire or queue.settled or queue.returned:
+            return False
+        if not self._may_go_on:
+            return True
+        if queue.todo or queue.waiting or queue.stops or queue.accepted:
+            return False
+        return await self._finish()
 
-    def _result(self, task: asyncio.Task[record.Settled]) -> record.Settled:
-        one, error = self.on_wire.pop(task), task.exception()
-        if error is None:
-            return task.result()
-        # A bug that one mail brings out must not stop the others. Nobody knows how far it had come.
-        log.error("mail_failed", delivery=one.row.id, exc_info=error)
-        return _settled(self.sender, one, outcomes.Doubt(f"a bug in digest: {type(error).__name__}"), None)
+    async def _turn(self) -> None:
+        """Line up and announce what can be, wait for replies, commit what they led to."""
+        queue = self.queue
+        if self._may_go_on:
+            await self._supply()
+            queue.announce()
+            if not queue.can_announce:
+                self.exhausted.set()
+        await self._wait()
+        if queue.settled or queue.returned or queue.stops or queue.accepted:
+            await self._commit()
+
+    async def _supply(self) -> None:
+        """Look at the next Deliveries and have their mails composed, so that no line ever waits for that."""
+        queue, sender = self.queue, self.sender
+        ids = queue.next_ids()
+        if not ids:
+            return
+        try:
+            async with sender.db.reading() as connection:
+                scene = await facts.scene(connection, self.batch, self.owner)
+                self.is_ours = scene.is_ours and not scene.is_paused
+                proposals = await handing.propose(connection, sender.desk, scene, ids, sender.clock())
+            await handing.prepare(sender.desk, proposals)
+        except BaseException:
+            queue.todo.extendleft(reversed(ids))
+            raise
+        queue.add(proposals, scene.occasion)
+
+    async def _wait(self) -> None:
+        """Until there is something to commit, a line to be had, or a wish to stop."""
+        queue, sender = self.queue, self.sender
+        if not self._may_go_on:
+            queue.withdraw()
+        if queue.is_on_wire:
+            await queue.happening(GATHER_SECONDS)
+        elif queue.is_blocked:
+            # Readers somebody else holds a lock on.
+            await asyncio.sleep(BUSY_SECONDS)
+        elif queue.waiting and self._may_go_on and not queue.stops:
+            if trouble := sender.transport.trouble():
+                self.trouble, self.is_ours = f"the relay cannot take mail: {trouble.text}", False
+                return
+            await queue.line_free()
+
+    async def _commit(self) -> None:
+        """One transaction: record what came in, confirm and freeze what servers wait for. Then pour."""
+        queue, sender = self.queue, self.sender
+        accepted, stops = queue.take_accepted(), queue.take_stops()
+        settled, returned = list(queue.settled), list(queue.returned)
+        now, began = sender.clock(), time.monotonic()
+        leaving: list[Mail] = []
+        stopped: list[handing.Proposal] = []
+        kept: list[Mail] = []
+        try:
+            async with sender.db.transaction() as connection:
+                scene = await facts.scene(connection, self.batch, self.owner)
+                # A refusal of what we no longer hold is another worker's to hear again.
+                count = [one for one in settled if one.was_handed_over or scene.is_ours]
+                await record.results(connection, count, sender.desk.hasher, now)
+                await record.give_back(connection, [mail.at_try for mail in returned])
+                self.is_ours = self.is_ours and scene.is_ours and not scene.is_paused
+                if self._may_go_on:
+                    confirmation = await handing.confirm(
+                        connection, sender.desk.hasher, scene, [*(mail.proposal for mail in accepted), *stops]
+                    )
+                    stopped = [one for one in stops if one.id in confirmation.confirmed]
+                    await _stop(connection, stopped, scene, now)
+                    going = [mail for mail in accepted if mail.proposal.id in confirmation.confirmed]
+                    frozen = await handing.freeze(
+                        connection, scene, [(mail.proposal, mail.line.relay) for mail in going], now
+                    )
+                    leaving = [mail for mail in going if mail.proposal.id in frozen]
+                    kept = [mail for mail in accepted if mail.proposal.id in confirmation.held]
+        except BaseException:
+            # Whether the commit went through nobody knows. No content has left, so nothing is in doubt: what may have
+            # become `sending` is given back with the next commit.
+            queue.undo(accepted, stops)
+            raise
+        del queue.settled[: len(settled)], queue.returned[: len(returned)]
+        self._count(settled, stopped)
+        queue.look_again([one for one in stops if one not in stopped])
+        queue.keep(kept)
+        late = time.monotonic() - began > FRESH_SECONDS
+        for mail in accepted:
+            if mail in leaving and not late:
+                queue.pour(mail, now)
+            elif mail in leaving:
+                queue.hand_back(mail, now)
+            elif mail not in kept:
+                queue.abandon(mail)
+
+    def _count(self, settled: list[record.Settled], stopped: list[handing.Proposal]) -> None:
+        self.counts.update(record.state_of(one).value for one in settled)
+        self.counts.update(_state(one.verdict) for one in stopped)
+        if self.sender.on_settled and (settled or stopped):
+            self.sender.on_settled(len(settled) + len(stopped))
 
     async def _save(self) -> None:
-        """Whatever ended the work: hear what is said of mails on the wire, and write it down if the database lets us.
+        """Whatever ended the work: write down what was said of each mail, and let go of the Batch.
 
         What stays unwritten is in doubt once the lease is over, and goes out a second time.
         """
-        if self.on_wire:
-            await asyncio.wait(self.on_wire)
-            self.settled += [self._result(task) for task in list(self.on_wire)]
-        for seconds in SAVE_AFTER_SECONDS:
-            if not self.settled:
+        queue, sender = self.queue, self.sender
+        deadline = time.monotonic() + LAST_WORDS_SECONDS
+        while True:
+            try:
+                async with sender.db.transaction() as connection:
+                    await record.results(
+                        connection,
+                        [one for one in queue.settled if one.was_handed_over],
+                        sender.desk.hasher,
+                        sender.clock(),
+                    )
+                    await record.give_back(connection, [mail.at_try for mail in queue.returned])
+                    # Only now, with nothing on the wire: until then a crash must find a lease that ran out.
+                    await lease.give_up(connection, self.batch.id, self.owner, models.BatchState.QUEUED)
+                self._count(queue.settled, [])
                 return
-            await asyncio.sleep(seconds)
-            with contextlib.suppress(SQLAlchemyError, OSError):
-                async with self.sender.db.transaction() as connection:
-                    await record.results(connection, self.settled, self.sender.desk.hasher, self.sender.clock())
-                self._count_settled()
-
-    def _count_settled(self) -> None:
-        self.counts.update(record.state_of(one).value for one in self.settled)
-        self.settled = []
+            except AWAY:
+                if time.monotonic() > deadline:
+                    log.error("results_lost", batch=self.batch.id, deliveries=len(queue.settled))
+                    return
+                await asyncio.sleep(OUTAGE_SECONDS[1])
 
     async def _finish(self) -> bool:
-        """Mark the Batch done if nothing of it is left; rows locked by others are left for the next look."""
-        delivery = models.Delivery
-        left = sa.and_(
-            delivery.batch_id == self.batch.id,
-            database.among(delivery.state, models.OPEN),
-            delivery.state.in_(handing.HANDED_OVER),
-        )
+        """Mark the Batch done if nothing of it is left; what came back meanwhile is for the next look."""
         async with self.sender.db.transaction() as connection:
-            await _withhold_erased(connection, left, self.sender.clock())
-            if (await connection.execute(sa.select(delivery.id).where(left).limit(1))).first():
+            await _withhold_erased(connection, self.batch.id, self.sender.clock())
+            left = await facts.waiting(connection, self.batch.id)
+            if left:
+                self.queue.todo.extend(left)
                 return False
             await lease.give_up(connection, self.batch.id, self.owner, models.BatchState.DONE)
+        self.is_ours = False
         return True
 
 
-async def _withhold_erased(connection: AsyncConnection, left: sa.ColumnElement[bool], now: datetime) -> None:
+async def _withhold_erased(connection: AsyncConnection, batch_id: int, now: datetime) -> None:
     """Deliveries whose Subscription is gone can never be handed over."""
     delivery = models.Delivery
+    left = sa.and_(
+        delivery.batch_id == batch_id,
+        database.among(delivery.state, models.OPEN),
+        delivery.state.in_(facts.HANDED_OVER),
+    )
     gone = ~sa.exists().where(audience.Subscription.id == delivery.subscription_id)
     values = {"state": models.DeliveryState.WITHHELD, "reason": "erased", "finished_at": now}
     await connection.execute(sa.update(delivery).where(left, gone).values(values))
 
 
-async def _send(sender: Sender, one: handing.Handed) -> record.Settled:
-    try:
-        letter = sender.desk.writer.letter(one.ready, one.row, sender.clock())
-    except errors.DigestError as error:
-        # One row that cannot be written as a mail must not stop the others.
-        return _settled(sender, one, outcomes.GiveUp(str(error), outcomes.Blame.ADDRESS, suppress=False), None)
-    reply = await sender.transport.send(letter)
-    now = sender.clock()
-    attempt = outcomes.Attempt(one.row.tries + 1, now, _give_up_at(one))
-    outcome = outcomes.judge(reply, attempt, random=random.random, patience=sender.patience)
-    _log_attempt(one, reply, outcome)
-    return _settled(sender, one, outcome, reply.code or None)
+async def _stop(
+    connection: AsyncConnection, stopped: list[handing.Proposal], scene: facts.Scene, now: datetime
+) -> None:
+    """Record what takes another end than being sent."""
+    if not stopped:
+        return
+    await record.stops(connection, [(one.facts.row, one.verdict) for one in stopped], now)
+    edition = scene.edition
+    if edition is None:
+        return
+    for one in stopped:
+        if facts.is_doubtful(one.facts.row):
+            doubt = record.in_doubt(one.facts.row, slot=edition.slot, frequency=edition.frequency)
+            await record.note_pace(connection, doubt)
+    empty = [one.facts.row.subscription_id for one in stopped if _state(one.verdict) == models.DeliveryState.EMPTY]
+    if empty:
+        await record.settle_empty(connection, empty, edition.upto)
 
 
-def _settled(sender: Sender, one: handing.Handed, outcome: outcomes.Outcome, code: int | None) -> record.Settled:
-    occasion = one.occasion
-    was_doubtful = one.row.state is models.DeliveryState.DOUBTFUL
-    return record.Settled(
-        delivery_id=one.row.id,
-        tries=one.row.tries + 1,
-        subscription_id=one.row.subscription_id,
-        address_key=one.row.address_key,
-        upto=one.row.upto if was_doubtful else one.upto,
-        local_date=occasion.local_date if occasion else None,
-        is_instant=bool(occasion and occasion.is_instant),
-        handed_over_at=sender.clock(),
-        was_doubtful=was_doubtful,
-        doubts=one.row.doubts,
-        outcome=outcome,
-        code=code,
-    )
-
-
-def _give_up_at(one: handing.Handed) -> datetime:
-    """The next digest brings the same Articles, so there is no point in trying beyond it; but a doubtful mail is the
-    better one to repeat, for it can be known as the same.
-    """
-    if one.occasion is None:
-        created_at: datetime = one.row.created_at
-        return created_at + handover.STALE_AFTER
-    latest = one.occasion.planned_at + handover.STALE_AFTER
-    next_due_at = None if one.row.state is models.DeliveryState.DOUBTFUL else one.occasion.next_due_at
-    return min(latest, next_due_at) if next_due_at else latest
-
-
-def _log_attempt(one: handing.Handed, reply: replies.Reply, outcome: outcomes.Outcome) -> None:
-    log.info(
-        "attempt",
-        delivery=one.row.id,
-        edition=one.row.edition_id,
-        subscription=one.row.subscription_id,
-        tries=one.row.tries + 1,
-        code=reply.code,
-        stage=str(reply.stage),
-        outcome=type(outcome).__name__.lower(),
-    )
+def _state(verdict: Any) -> str:
+    return (verdict.state if isinstance(verdict, handover.Stop) else models.DeliveryState.DEFERRED).value

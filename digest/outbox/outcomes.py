@@ -93,12 +93,18 @@ class Patience:
 
 
 PATIENCE = Patience()
+SENT = Sent()
+
+
+def is_sent(reply: Reply) -> bool:
+    """Whether the server took responsibility for the mail."""
+    return reply.stage is Stage.CONTENT and 200 <= reply.code < 300
 
 
 def judge(reply: Reply, attempt: Attempt, *, random: Callable[[], float], patience: Patience = PATIENCE) -> Outcome:
     """What becomes of a Delivery. `random` gives a number in [0, 1)."""
-    if reply.stage is Stage.CONTENT and 200 <= reply.code < 300:
-        return Sent()
+    if is_sent(reply):
+        return SENT
     # Silence or gibberish after the content. A 4xx or 5xx says clearly that it was not taken.
     if reply.stage is Stage.CONTENT and not 400 <= reply.code < 600:
         return Doubt(_reason("no reply to the content", reply))

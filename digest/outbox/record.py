@@ -6,6 +6,7 @@ so those Articles come with the next digest.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -21,10 +22,17 @@ from digest.outbox import handover, models, outcomes
 # How long to wait before a doubtful mail is repeated: longer each time, for the server may be in trouble.
 DOUBT_PAUSE = timedelta(minutes=1)
 
+# A worker cut off from the database for a moment still knows what was accepted: it gets to say so before anybody repeats
+# a mail.
+GRACE = timedelta(seconds=5)
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(slots=True)
 class Settled:
-    """A Delivery and what the transport's reply meant for it."""
+    """A Delivery and what the relay's reply meant for it.
+
+    `was_handed_over` is false where the server refused before it got any content.
+    """
 
     delivery_id: int
     tries: int
@@ -38,30 +46,62 @@ class Settled:
     doubts: int
     outcome: outcomes.Outcome
     code: int | None
+    relay: str | None = None
+    was_handed_over: bool = True
+    first_tried_at: datetime | None = None
 
 
 async def results(
     connection: AsyncConnection, settled: Sequence[Settled], hasher: suppression.Hasher, now: datetime
 ) -> None:
-    """Record what the transport said of each.
+    """Record what the relay said of each: accepted mails in one statement per table, the few others row by row.
 
     A worker that lost its lease may come late, when another has the Delivery in hand. That it was accepted is still
     true then; that it was not says nothing about the other's try. In order of id, so that two workers never wait for
     each other in a ring.
     """
+    settled = sorted(settled, key=_by_id)
+    sent = [one for one in settled if isinstance(one.outcome, outcomes.Sent)]
+    if sent:
+        await _sent(connection, sent, now)
+        await cover(connection, sent)
+    if len(sent) < len(settled):
+        await _others(connection, [one for one in settled if not isinstance(one.outcome, outcomes.Sent)], hasher, now)
+
+
+def _by_id(one: Settled) -> int:
+    return one.delivery_id
+
+
+async def _sent(connection: AsyncConnection, sent: Sequence[Settled], now: datetime) -> None:
+    by_code: dict[int | None, list[int]] = {}
+    for one in sent:
+        by_code.setdefault(one.code, []).append(one.delivery_id)
+    for code, ids in by_code.items():
+        await connection.execute(_SENT, {"p_ids": ids, "p_code": code, "p_now": now})
+
+
+async def _others(
+    connection: AsyncConnection, settled: Sequence[Settled], hasher: suppression.Hasher, now: datetime
+) -> None:
     rows = []
-    for one in sorted(settled, key=lambda one: one.delivery_id):
+    for one in settled:
         row = {"delivery": one.delivery_id, "code": one.code, **_values(one, now)}
-        is_sent = isinstance(one.outcome, outcomes.Sent)
-        rows.append(row if is_sent else row | {"while_at_try": one.tries})
-        if is_sent and one.upto is not None:
-            await cover(connection, one)
-        elif one.was_doubtful and row["state"] is models.DeliveryState.ROLLED:
+        rows.append(row | _fence(one, now))
+        if one.was_doubtful and row["state"] is models.DeliveryState.ROLLED:
             await note_pace(connection, one)
         if isinstance(one.outcome, outcomes.GiveUp) and one.outcome.suppress:
             refused = audience.SuppressionReason.REFUSED
             await suppression.add(connection, hasher, one.address_key, reason=refused, now=now)
     await write(connection, rows)
+
+
+def _fence(one: Settled, now: datetime) -> dict[str, Any]:
+    """When this result still counts, and what a hand-over would have written already."""
+    if one.was_handed_over:
+        return {"while_at_try": one.tries}
+    tried = {"tries": one.tries, "relay": one.relay, "first_tried_at": one.first_tried_at or now}
+    return {"before_try": one.tries, **tried}
 
 
 def _values(one: Settled, now: datetime) -> dict[str, Any]:
@@ -124,14 +164,72 @@ _TERMS = {
     "while_at_try": sa.and_(
         models.Delivery.state == models.DeliveryState.SENDING, models.Delivery.tries == sa.bindparam("while_at_try")
     ),
+    "before_try": sa.and_(
+        models.Delivery.state.in_([models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL]),
+        models.Delivery.tries == sa.bindparam("before_try") - 1,
+    ),
 }
 
 
-async def cover(connection: AsyncConnection, one: Settled) -> None:
+async def cover(connection: AsyncConnection, sent: Sequence[Settled]) -> None:
     """An accepted digest settles its range; a scheduled one also its local date, an instant one its moment."""
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for one in sent:
+        if one.upto is not None:
+            moment = one.handed_over_at if one.is_instant else None
+            alike.setdefault((one.upto, one.local_date, moment), []).append(one.subscription_id)
+    for (upto, local_date, moment), ids in alike.items():
+        values = {"p_ids": ids, "p_upto": upto}
+        values |= {"p_date": local_date} if local_date else {}
+        values |= {"p_moment": moment} if moment else {}
+        await connection.execute(_covers(local_date is not None, moment is not None), values)
+
+
+@functools.cache
+def _covers(is_dated: bool, is_instant: bool) -> Any:
     subscription = audience.Subscription
-    values = _pace(one) | {"covered_to": database.greatest(subscription.covered_to, one.upto)}
-    await connection.execute(sa.update(subscription).where(subscription.id == one.subscription_id).values(values))
+    values: dict[str, Any] = {
+        "covered_to": database.greatest(subscription.covered_to, sa.bindparam("p_upto")),
+        "misses": 0,
+        "missing_since": None,
+    }
+    if is_dated:
+        day = sa.bindparam("p_date", type_=sa.Date())
+        later = sa.or_(subscription.last_date.is_(None), subscription.last_date < day)
+        values["last_date"] = sa.case((later, day), else_=subscription.last_date)
+    if is_instant:
+        values["last_instant_at"] = sa.bindparam("p_moment", type_=database.UtcDateTime())
+    return sa.update(subscription).where(database.listed(subscription.id, database.ids("p_ids"))).values(values)
+
+
+def _accepted() -> Any:
+    delivery = models.Delivery
+    now = sa.bindparam("p_now", type_=database.UtcDateTime())
+    values = {"code": sa.bindparam("p_code", type_=sa.Integer()), "finished_at": now, "retry_at": None, "reason": None}
+    is_one = database.listed(delivery.id, database.ids("p_ids"))
+    return sa.update(delivery).where(is_one).values(state=models.DeliveryState.SENT, **values)
+
+
+_SENT = _accepted()
+
+
+async def give_back(connection: AsyncConnection, settled: Sequence[tuple[int, int, bool]]) -> None:
+    """Undo hand-overs of which no content left: (Delivery, its try, whether it was in doubt before).
+
+    Only while the row is still at that try; whoever took it over meanwhile has called it doubtful, to be on the safe
+    side.
+    """
+    state = models.DeliveryState
+    rows = [
+        {
+            "delivery": delivery_id,
+            "while_at_try": tries,
+            "tries": tries - 1,
+            "state": state.DOUBTFUL if was_doubtful else state.QUEUED,
+        }
+        for delivery_id, tries, was_doubtful in settled
+    ]
+    await write(connection, rows)
 
 
 async def note_pace(connection: AsyncConnection, one: Settled) -> None:
@@ -187,7 +285,7 @@ async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) ->
         .values(
             state=models.DeliveryState.DOUBTFUL,
             doubts=delivery.doubts + 1,
-            retry_at=now,
+            retry_at=now + GRACE,
             batch_id=None,
             reason="the sending process ended before the reply was recorded",
         )
@@ -199,7 +297,7 @@ async def assume_sent(connection: AsyncConnection, row: Any, now: datetime) -> N
     """A doubtful digest counts as sent: settle its range."""
     values = _columns(models.DeliveryState.SENT, reason="assumed: no reply was recorded", finished_at=now)
     await write(connection, [{"delivery": row.id, **values}])
-    await cover(connection, in_doubt(row, slot=row.slot, frequency=row.frequency))
+    await cover(connection, [in_doubt(row, slot=row.slot, frequency=row.frequency)])
 
 
 def in_doubt(row: Any, *, slot: str, frequency: str) -> Settled:

@@ -29,6 +29,11 @@ class Reply:
     stage: Stage
     lost: bool = False
 
+    @property
+    def wants_content(self) -> bool:
+        """RFC 5321 §4.3.2: the server has taken sender and recipient and waits for the content."""
+        return self.code == 354 and self.stage is Stage.DATA
+
 
 class Cause(enum.StrEnum):
     """The classes of trouble, in the words that open a Delivery's reason."""

@@ -100,12 +100,17 @@ class Writer:
         ready = self._kept.get(key)
         return ready.chosen if ready else None
 
-    async def prepare(self, orders: Mapping[Key, Order]) -> None:
-        """Compose these mails; their Deliveries can be handed over afterwards."""
+    async def prepared(self, orders: Mapping[Key, Order]) -> dict[Key, Ready]:
+        """These mails, composed if need be; their Deliveries can be handed over afterwards."""
+        made = {}
         for key, order in orders.items():
-            self._kept[key] = await (self._digest(order) if order.edition is not None else self._notice(order))
-            while len(self._kept) > max(KEPT, len(orders)):
+            made[key] = self.find(key) or await (
+                self._digest(order) if order.edition is not None else self._notice(order)
+            )
+            self._kept[key] = made[key]
+            while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
+        return made
 
     def letter(self, ready: Ready, row: Any, now: datetime) -> transport.Letter:
         """The wire bytes for one reader. Raises HeaderError or AddressError for a row that cannot be mailed."""

@@ -14,7 +14,7 @@ from digest.audience import suppression
 from digest.editions import compose, contents, plan
 from digest.outbox import batch, fill, handing, outcomes, writer
 from digest.outbox.transports import connection as smtp_connection, transport, urls as transport_urls
-from digest.run import instance, schema
+from digest.run import bugs, instance, schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Parts:
     def sender(self, way_out: transport.Transport) -> batch.Sender:
         """A Sender over an open transport."""
         patience = outcomes.Patience(normal=timedelta(minutes=self.settings.outbox.retry_minutes))
-        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event())
+        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event(), bugs.trap)
 
 
 def transport_of(settings: config.Settings, *, connections: int | None = None) -> transport.Transport:

@@ -9,7 +9,7 @@ from digest.articles import submit
 from digest.articles.models import Article
 from digest.audience import erase, models as audience, preferences, suppression, trail
 from digest.editions.models import Edition, Selection
-from digest.outbox import handing
+from digest.outbox import facts, handing
 from digest.outbox.models import Batch, Delivery, DeliveryState
 from digest.publications import Publication
 from tests.support import table
@@ -27,55 +27,115 @@ async def queue_for(world, *emails, topics=()):
     await world.queue(after=DAY)
 
 
-async def hand_over(world, free=4):
+async def decided(world):
+    """What is to become of each Delivery of the Batch, with its mail composed."""
+    batch = await table.row(world.parts.db, Batch)
+    async with world.parts.db.reading() as connection:
+        ids = await facts.waiting(connection, batch.id)
+        scene = await facts.scene(connection, batch, "us")
+        proposals = await handing.propose(connection, world.parts.desk, scene, ids, world.now)
+    await handing.prepare(world.parts.desk, proposals)
+    return proposals
+
+
+async def hand_over(world, proposals):
+    """Those of the proposals that are `sending` now, by address."""
     batch = await table.row(world.parts.db, Batch)
     async with world.parts.db.transaction() as connection:
-        return await handing.hand_over(connection, world.parts.desk, batch, free, world.now)
+        scene = await facts.scene(connection, batch, "us")
+        found = await handing.confirm(connection, world.parts.hasher, scene, proposals)
+        going = [(one, "relay:25") for one in proposals if one.id in found.confirmed]
+        frozen = await handing.freeze(connection, scene, going, world.now)
+    return [one.facts.row.email for one in proposals if one.id in frozen]
 
 
 async def states(world, email):
     return [row.state.value for row in await world.deliveries(email)]
 
 
-async def test_what_is_not_written_yet_is_wanted_first_and_handed_over_then(world):
+async def test_readers_who_are_alike_share_one_mail(world):
     await queue_for(world, ANNA, BERT)
-    first = await hand_over(world)
-    assert (len(first.wanted), first.handed) == (1, [])  # one variant serves both
+    anna, bert = await decided(world)
+    assert anna.ready is bert.ready
     assert await states(world, ANNA) == ["queued"]
-    await world.parts.writer.prepare(first.wanted)
-    second = await hand_over(world, free=1)
-    assert [one.row.email for one in second.handed] == [ANNA]
-    assert [one.row.email for one in (await hand_over(world)).handed] == [BERT]
 
 
 async def test_the_hand_over_freezes_range_and_selection(world):
     await queue_for(world, ANNA)
     await table.change(world.parts.db, audience.Subscription, covered_to=0)
-    await world.parts.writer.prepare((await hand_over(world)).wanted)
+    proposals = await decided(world)
     [queued] = await world.deliveries(ANNA)
     assert (queued.covered_from, queued.upto, queued.tries) == (None, None, 0)
-    await hand_over(world)
+    assert await hand_over(world, proposals) == [ANNA]
     [row] = await world.deliveries(ANNA)
     assert (row.state, row.covered_from, row.upto, row.tries) == (DeliveryState.SENDING, 0, 1, 1)
-    assert (row.first_tried_at, row.handed_over_at) == (world.now, world.now)
+    assert (row.first_tried_at, row.handed_over_at, row.relay) == (world.now, world.now, "relay:25")
     selection = await table.row(world.parts.db, Selection)
     assert row.selection_id == selection.id
     article = await table.row(world.parts.db, Article)
     assert selection.picks == {"full": [[article.id, "heart"]], "links": [], "more": []}
 
 
-async def test_no_more_is_prepared_than_can_be_handed_over(world):
-    for number in range(8):
-        await world.subscribe(f"r{number}@example.org", "daily")
-        await world.publish(f"a{number}")
-        await world.release()
-    await world.queue(after=DAY)
-    rows = await table.rows(world.parts.db, audience.Subscription)
-    for number, row in enumerate(rows):
-        await table.change(world.parts.db, audience.Subscription, row.id, covered_to=number)
-    assert len((await hand_over(world, free=2)).wanted) == 2
-    await world.send()
-    assert [len(world.told(f"r{number}@example.org")[0]) for number in range(8)] == list(range(8, 0, -1))
+async def leaves(world):
+    await world.leave(ANNA)
+
+
+async def pauses(world):
+    async with world.parts.db.transaction() as connection:
+        until = world.now + timedelta(hours=1)
+        row = await world.subscription(ANNA)
+        await preferences.pause(connection, row, until, door=trail.Door.PAGE, now=world.now)
+
+
+async def chooses_other_topics(world):
+    await world.change(ANNA, topics=("lungs",))
+
+
+async def is_suppressed(world):
+    why = {"reason": audience.SuppressionReason.COMPLAINED, "now": world.now}
+    async with world.parts.db.transaction() as connection:
+        await suppression.add(connection, world.parts.hasher, ANNA, **why)
+
+
+async def is_erased(world):
+    async with world.parts.db.transaction() as connection:
+        await erase.erase(connection, world.parts.hasher, ANNA, now=world.now)
+
+
+async def is_spelled_otherwise(world):
+    await table.change(world.parts.db, audience.Subscriber, email="Anna@example.org")
+
+
+async def had_another_mail(world):
+    await table.change(world.parts.db, audience.Subscription, covered_to=1)
+
+
+async def is_handed_over_elsewhere(world):
+    await table.change(world.parts.db, Delivery, state="sending", tries=1)
+
+
+async def is_corrected(world):
+    await table.change(world.parts.db, Publication, revision=world.publication.revision + 5)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        *(leaves, pauses, chooses_other_topics, is_suppressed, is_erased, is_spelled_otherwise),
+        *(had_another_mail, is_handed_over_elsewhere, is_corrected),
+    ],
+)
+async def test_nothing_is_handed_over_that_changed_since_it_was_decided(world, happens):
+    await queue_for(world, ANNA)
+    proposals = await decided(world)
+    await happens(world)
+    assert await hand_over(world, proposals) == []
+
+
+async def test_two_mails_to_one_reader_do_not_go_together(world):
+    await queue_for(world, ANNA)
+    [digest] = await decided(world)
+    assert await hand_over(world, [digest, digest]) == [ANNA]
 
 
 async def test_who_leaves_pauses_or_is_suppressed_after_fill_gets_nothing(world):
@@ -168,10 +228,10 @@ async def test_an_edition_overtaken_by_a_newer_one_rolls(world):
 @pytest.mark.parametrize("db_url", ["postgres"], indirect=True)
 async def test_a_reader_whom_somebody_else_holds_is_passed_over_and_comes_next(world):
     await queue_for(world, ANNA, BERT)
-    await world.parts.writer.prepare((await hand_over(world)).wanted)
+    proposals = await decided(world)
     anna = await world.subscription(ANNA)
     async with world.parts.db.transaction() as unsubscribing:
         lock = sa.select(audience.Subscription).where(audience.Subscription.id == anna.id).with_for_update()
         await unsubscribing.execute(lock)
-        assert [one.row.email for one in (await hand_over(world)).handed] == [BERT]
-    assert [one.row.email for one in (await hand_over(world)).handed] == [ANNA]
+        assert await hand_over(world, proposals) == [BERT]
+    assert await hand_over(world, proposals) == [ANNA]

@@ -95,18 +95,18 @@ async def test_each_reply_leads_to_one_state_and_only_acceptance_moves_the_reade
 async def test_covered_to_and_last_date_only_rise(db, reader):
     later = TODAY + timedelta(days=1)
     async with db.transaction() as connection:
-        await record.cover(connection, settled(1, reader, SENT, upto=9, local_date=later))
-        await record.cover(connection, settled(2, reader, SENT, upto=5, local_date=TODAY))
+        await record.cover(connection, [settled(1, reader, SENT, upto=9, local_date=later)])
+        await record.cover(connection, [settled(2, reader, SENT, upto=5, local_date=TODAY)])
     row = await cast.subscription(db, reader)
     assert (row.covered_to, row.last_date) == (9, later)
 
 
 async def test_instant_notes_its_moment_and_no_date_and_send_now_neither(db, reader):
     async with db.transaction() as connection:
-        await record.cover(connection, settled(1, reader, SENT, local_date=None))
+        await record.cover(connection, [settled(1, reader, SENT, local_date=None)])
     assert (await cast.subscription(db, reader)).last_instant_at is None
     async with db.transaction() as connection:
-        await record.cover(connection, settled(2, reader, SENT, local_date=None, is_instant=True))
+        await record.cover(connection, [settled(2, reader, SENT, local_date=None, is_instant=True)])
     row = await cast.subscription(db, reader)
     assert (row.last_instant_at, row.last_date, row.covered_to) == (NOW, None, 5)
 
@@ -149,6 +149,32 @@ async def test_a_late_refusal_does_not_write_over_what_another_worker_has_in_han
     for outcome in (AGAIN, REFUSED, LATE, DOUBT):
         await note(db, settled(id_, reader, outcome))
         assert await table.row(db, Delivery) == before
+
+
+async def test_a_refusal_before_the_hand_over_is_a_try_like_any_other(db, reader):
+    id_ = await a_delivery(db, reader, state="queued", tries=0, covered_from=None, upto=None, selection_id=None)
+    await note(db, settled(id_, reader, AGAIN, was_handed_over=False, relay="mx:25"))
+    row = await table.row(db, Delivery)
+    assert (row.state.value, row.tries, row.relay, row.first_tried_at) == ("deferred", 1, "mx:25", NOW)
+
+
+@pytest.mark.parametrize("elsewhere", [{"state": "sending"}, {"state": "queued", "tries": 1}, {"state": "withheld"}])
+async def test_a_refusal_before_the_hand_over_counts_only_while_nobody_else_tries(db, reader, elsewhere):
+    id_ = await a_delivery(db, reader, **({"tries": 0} | elsewhere))
+    before = await table.row(db, Delivery)
+    await note(db, settled(id_, reader, AGAIN, was_handed_over=False))
+    assert await table.row(db, Delivery) == before
+
+
+@pytest.mark.parametrize(("was_doubtful", "state"), [(False, "queued"), (True, "doubtful")])
+async def test_a_hand_over_whose_content_did_not_leave_is_undone(db, reader, was_doubtful, state):
+    id_ = await a_delivery(db, reader)
+    async with db.transaction() as connection:
+        await record.give_back(connection, [(id_, 2, was_doubtful)])  # another try: not ours to undo
+        assert (await table.row(db, Delivery)).state.value == "sending"
+        await record.give_back(connection, [(id_, 1, was_doubtful)])
+    row = await table.row(db, Delivery)
+    assert (row.state.value, row.tries) == (state, 0)
 
 
 @pytest.mark.parametrize("elsewhere", [{"state": "doubtful"}, {"state": "sending", "tries": 2}, {"state": "rolled"}])
@@ -216,7 +242,7 @@ async def test_what_a_vanished_worker_had_handed_over_is_in_doubt_and_nothing_el
         assert await record.vanished(connection, 7, NOW) == 1
         assert await record.vanished(connection, 7, NOW) == 0
     row = await table.row(db, Delivery, id=on_wire)
-    assert (row.state, row.doubts, row.retry_at, row.batch_id) == (DeliveryState.DOUBTFUL, 1, NOW, None)
+    assert (row.state, row.doubts, row.retry_at, row.batch_id) == (DeliveryState.DOUBTFUL, 1, NOW + record.GRACE, None)
     assert (row.covered_from, row.upto, row.selection_id) == (2, 5, 3)
     states = [(await table.row(db, Delivery, id=id_)).state.value for id_ in others]
     assert states == ["queued", "sent", "empty"]

@@ -1,0 +1,382 @@
+"""The mails of one Batch between two commits: which come next, which wait on a line, what was said of them.
+
+Owns the lines it took from the transport and all that is in memory only; reads and leaves no rows. Everything here is
+plain calls and callbacks, for it happens once per mail.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from digest import errors
+from digest.outbox import facts, handing, handover, outcomes, record, replies
+from digest.outbox.transports import transport as transports
+
+if TYPE_CHECKING:
+    from digest.outbox.batch import Sender
+
+# Deliveries looked at in one go: enough that a statement's own cost does not count, few enough that facts stay fresh.
+CHUNK = 128
+# A connection that ends while a mail is announced says nothing about the mail; twice in a row it may.
+MOST_LOST = 2
+# How often to ask whether there is a relay at all, while no line is to be had.
+LINE_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Mail:
+    """One letter on a line. `behind` is the mail whose content was on the line when this one was announced."""
+
+    proposal: handing.Proposal
+    letter: transports.Letter
+    line: transports.Line
+    occasion: handover.Occasion | None
+    announced_at: float
+    behind: "Mail | None" = None
+    handed_at: datetime | None = None
+    is_abandoned: bool = False
+    is_followed: bool = False
+
+    @property
+    def at_try(self) -> tuple[int, int, bool]:
+        row = self.proposal.facts.row
+        return row.id, row.tries + 1, facts.is_doubtful(row)
+
+
+class Lineup:
+    """Everything of one Batch that is under way in this process."""
+
+    def __init__(self, sender: "Sender", *, is_urgent: bool) -> None:
+        self._sender, self._is_urgent = sender, is_urgent
+        self._occasion: handover.Occasion | None = None
+        self.todo: deque[int] = deque()
+        self.waiting: deque[handing.Proposal] = deque()
+        self.stops: list[handing.Proposal] = []
+        self.accepted: list[Mail] = []
+        self.settled: list[record.Settled] = []
+        self.returned: list[Mail] = []
+        self._on_wire: set[Mail] = set()
+        self._idle: list[transports.Line] = []
+        self._lost: Counter[int] = Counter()
+        self._is_blocked = False
+        self._woken, self._enough = asyncio.Event(), 1
+        self._watching = [
+            asyncio.create_task(self._watch(sender.transport.changed)),
+            asyncio.create_task(self._watch(sender.stopping.wait, once=True)),
+        ]
+
+    @property
+    def is_on_wire(self) -> bool:
+        return bool(self._on_wire)
+
+    @property
+    def can_announce(self) -> bool:
+        """Whether there is anything yet to be announced."""
+        return bool(self.todo or self.waiting)
+
+    # What comes next
+
+    def next_ids(self) -> list[int]:
+        """The next Deliveries to look at; none while enough are lined up."""
+        if len(self.waiting) > len(self._on_wire) // 2:
+            return []
+        return [self.todo.popleft() for _ in range(min(CHUNK, len(self.todo)))]
+
+    def add(self, proposals: Iterable[handing.Proposal], occasion: handover.Occasion | None) -> None:
+        self._occasion = occasion
+        for one in proposals:
+            if one.ready is None:
+                self.stops.append(one)
+            else:
+                self.waiting.append(one)
+
+    def look_again(self, proposals: Iterable[handing.Proposal]) -> None:
+        """Something about these has changed since they were looked at."""
+        for one in proposals:
+            self.todo.append(one.id)
+            self._is_blocked = True
+
+    # On the lines
+
+    def announce(self) -> None:
+        """Give every line to be had its next letter; give back those there is nothing for."""
+        for _ in range(len(self.waiting)):
+            line = self._line(_pinned(self.waiting[0]))
+            if line is None:
+                if _pinned(self.waiting[0]) is None:
+                    break
+                # Only its own relay will do for a mail in doubt; others need not wait behind it.
+                self.waiting.rotate(-1)
+                continue
+            proposal = self.waiting.popleft()
+            letter = self._letter(proposal)
+            if letter is None:
+                self._idle.append(line)
+                continue
+            mail = Mail(proposal, letter, line, self._occasion, time.monotonic())
+            self._on_wire.add(mail)
+            line.announce(letter).add_done_callback(partial(self._announced, mail))
+        if not self.waiting:
+            self._give_back_idle()
+
+    def _line(self, relay: str | None) -> transports.Line | None:
+        for place, line in enumerate(self._idle):
+            if relay in (None, line.relay):
+                return self._idle.pop(place)
+        return self._sender.transport.take(relay, urgent=self._is_urgent)
+
+    def _give_back_idle(self) -> None:
+        for line in self._idle:
+            self._sender.transport.give_back(line)
+        self._idle.clear()
+
+    def _letter(self, proposal: handing.Proposal) -> transports.Letter | None:
+        """The letter, or None for one that cannot be written: it must not stop the others."""
+        ready, row = proposal.ready, proposal.facts.row
+        assert ready is not None
+        made = self._sender.trap(lambda: self._sender.desk.writer.letter(ready, row, self._sender.clock()))
+        if isinstance(made, transports.Letter):
+            return made
+        if isinstance(made, errors.DigestError):
+            outcome: outcomes.Outcome = outcomes.GiveUp(str(made), outcomes.Blame.ADDRESS, suppress=False)
+        else:
+            log.error("mail_failed", delivery=row.id, exc_info=made)
+            later = self._sender.clock() + self._sender.patience.normal
+            outcome = outcomes.TryAt(later, outcomes.Blame.US, f"a bug in digest: {type(made).__name__}")
+        self.settled.append(_settled(proposal, self._occasion, outcome))
+        return None
+
+    def _announced(self, mail: Mail, heard: "asyncio.Future[replies.Reply]") -> None:
+        """The server waits for the content, or has refused the mail."""
+        if mail.is_abandoned or heard.cancelled():
+            return
+        reply = heard.result()
+        self._on_wire.discard(mail)
+        if reply.wants_content:
+            self.accepted.append(mail)
+            return self._news()
+        self._free(mail.line)
+        row = mail.proposal.facts.row
+        self._lost[row.id] += reply.lost
+        if reply.lost and self._lost[row.id] < MOST_LOST:
+            self.waiting.appendleft(mail.proposal)
+        else:
+            self._judge(mail, reply)
+        self._news()
+
+    def pour(self, mail: Mail, now: datetime) -> None:
+        """Its hand-over is committed: the content leaves, and the next mail is announced right behind it."""
+        mail.handed_at = now
+        following = self._following(mail)
+        self._on_wire.add(mail)
+        content, announced = mail.line.pour(following.letter if following else None)
+        content.add_done_callback(partial(self._answered, mail))
+        if following and announced:
+            mail.is_followed = True
+            self._on_wire.add(following)
+            announced.add_done_callback(partial(self._announced, following))
+
+    def _following(self, mail: Mail) -> Mail | None:
+        if self._sender.stopping.is_set() or not self.waiting:
+            return None
+        if _pinned(self.waiting[0]) not in (None, mail.line.relay):
+            return None
+        proposal = self.waiting.popleft()
+        letter = self._letter(proposal)
+        if letter is None:
+            return None
+        return Mail(proposal, letter, mail.line, self._occasion, time.monotonic(), behind=mail)
+
+    def _answered(self, mail: Mail, heard: "asyncio.Future[replies.Reply]") -> None:
+        self._on_wire.discard(mail)
+        if not mail.is_followed:
+            self._free(mail.line)
+        reply = heard.result()
+        if reply.lost and reply.stage is not replies.Stage.CONTENT:
+            # The connection had gone before the first byte: no harm done, and no try.
+            self.returned.append(mail)
+        else:
+            self._judge(mail, reply)
+        self._news()
+
+    def _free(self, line: transports.Line) -> None:
+        if line.is_usable:
+            self._idle.append(line)
+        else:
+            self._sender.transport.give_back(line)
+
+    def _judge(self, mail: Mail, reply: replies.Reply) -> None:
+        row, sender = mail.proposal.facts.row, self._sender
+        if outcomes.is_sent(reply):
+            outcome: outcomes.Outcome = outcomes.SENT
+        else:
+            until = facts.attempt_until(row, mail.occasion)
+            attempt = outcomes.Attempt(row.tries + 1, sender.clock(), until)
+            outcome = outcomes.judge(reply, attempt, random=random.random, patience=sender.patience)
+        _log_attempt(row, reply, outcome)
+        settled = _settled(mail.proposal, mail.occasion, outcome, mail.handed_at, code=reply.code or None)
+        settled.relay = mail.line.relay
+        self.settled.append(settled)
+
+    # Around a commit
+
+    def take_accepted(self) -> list[Mail]:
+        taken, self.accepted = self.accepted, []
+        return taken
+
+    def take_stops(self) -> list[handing.Proposal]:
+        taken, self.stops = self.stops, []
+        return taken
+
+    def keep(self, mails: list[Mail]) -> None:
+        """Their readers are locked by somebody else: the server can wait a moment longer."""
+        self.accepted += mails
+        self._is_blocked |= bool(mails)
+
+    def abandon(self, mail: Mail) -> None:
+        """It must not leave as it is. The connection is cut, for nothing else takes an announcement back."""
+        mail.is_abandoned = True
+        self._on_wire.discard(mail)
+        mail.line.abandon()
+        self._sender.transport.give_back(mail.line)
+        self.todo.append(mail.proposal.id)
+
+    def hand_back(self, mail: Mail, now: datetime) -> None:
+        """Handed over, but its content has not left in time."""
+        mail.handed_at = now
+        self.abandon(mail)
+        self.returned.append(mail)
+
+    def undo(self, accepted: Iterable[Mail], stops: Iterable[handing.Proposal]) -> None:
+        for mail in accepted:
+            self.abandon(mail)
+            self.returned.append(mail)
+        self.look_again(stops)
+
+    def withdraw(self) -> None:
+        """Nothing more may leave: take back what is announced and not poured yet."""
+        for mail in [*self.accepted, *(one for one in self._on_wire if one.handed_at is None)]:
+            # Behind content that is not answered yet, cutting the connection would leave that one in doubt.
+            if mail.behind not in self._on_wire:
+                self.abandon(mail)
+        self.accepted.clear()
+
+    async def leave(self) -> None:
+        """Hear what is said of every content on the wire, then give all lines back."""
+        self.withdraw()
+        while self._on_wire:
+            await self.happening(0)
+            self.withdraw()
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        self._give_back_idle()
+
+    # Waiting
+
+    async def happening(self, gather_seconds: float) -> None:
+        """Until a reply came in, and a moment longer for others to be committed with it."""
+        patience = LINE_SECONDS if self._is_blocked else None
+        self._is_blocked = False
+        if not await self._wake(1, patience):
+            return
+        half = (len(self._on_wire) + self._ready) // 2
+        if self._ready < half and gather_seconds:
+            await self._wake(half, gather_seconds)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether all that is left waits for somebody else's lock. Asking forgets it."""
+        blocked, self._is_blocked = self._is_blocked, False
+        return blocked
+
+    @property
+    def _ready(self) -> int:
+        return len(self.accepted) + len(self.settled) + len(self.returned)
+
+    async def _wake(self, enough: int, seconds: float | None) -> bool:
+        """Wait for so many replies, a free line or a wish to stop; whether there are any replies."""
+        self._enough = enough
+        if self._ready < enough:
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+        return self._ready > 0
+
+    async def line_free(self) -> None:
+        """Until there may be a line; at least every half second, for all relays may be down."""
+        self._woken.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINE_SECONDS):
+                await self._woken.wait()
+
+    def _news(self) -> None:
+        if self._ready >= self._enough:
+            self._woken.set()
+
+    async def _watch(self, wait: Any, once: bool = False) -> None:
+        while True:
+            await wait()
+            if once or self.waiting:
+                self._woken.set()
+            if once:
+                return
+
+
+def _pinned(proposal: handing.Proposal) -> str | None:
+    """The relay a mail in doubt must go to again: only there it can be known as the same."""
+    row = proposal.facts.row
+    return row.relay if facts.is_doubtful(row) else None
+
+
+def _settled(
+    proposal: handing.Proposal,
+    occasion: handover.Occasion | None,
+    outcome: outcomes.Outcome,
+    handed_at: datetime | None = None,
+    *,
+    code: int | None = None,
+) -> record.Settled:
+    row = proposal.facts.row
+    is_doubtful = facts.is_doubtful(row)
+    return record.Settled(
+        delivery_id=row.id,
+        tries=row.tries + 1,
+        subscription_id=row.subscription_id,
+        address_key=row.address_key,
+        upto=row.upto if is_doubtful else (proposal.upto if occasion else None),
+        local_date=occasion.local_date if occasion else None,
+        is_instant=bool(occasion and occasion.is_instant),
+        handed_over_at=handed_at or row.created_at,
+        was_doubtful=is_doubtful,
+        doubts=row.doubts,
+        outcome=outcome,
+        code=code,
+        was_handed_over=handed_at is not None,
+        first_tried_at=row.first_tried_at,
+    )
+
+
+def _log_attempt(row: Any, reply: replies.Reply, outcome: outcomes.Outcome) -> None:
+    log.info(
+        "attempt",
+        delivery=row.id,
+        edition=row.edition_id,
+        subscription=row.subscription_id,
+        tries=row.tries + 1,
+        code=reply.code,
+        stage=str(reply.stage),
+        outcome=type(outcome).__name__.lower(),
+    )
