@@ -292,7 +292,7 @@ def _sqlite_listed(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class each_pair(GenericFunction[Any]):
-    """`each_pair(:json).table_valued("key", "value")`: the members of a JSON object as rows, both columns to be cast."""
+    """`each_pair(:json).table_valued("key", "value")`: the members of a JSON object as rows; both are to be cast."""
 
     inherit_cache = True
 

@@ -48,7 +48,10 @@ class RelayError(errors.DigestError):
 
 @dataclasses.dataclass
 class Sender:
-    """All that sending needs. `trap` calls what may hold a bug and returns the exception. `stopping` set means: hand nothing over any more, finish what is on the wire."""
+    """All that sending needs. `stopping` set means: hand nothing over any more, finish what is on the wire.
+
+    `trap` calls what may bring out a bug, and returns the exception.
+    """
 
     db: database.Database
     desk: handing.Desk

@@ -22,8 +22,8 @@ from digest.outbox import handover, models, outcomes
 # How long to wait before a doubtful mail is repeated: longer each time, for the server may be in trouble.
 DOUBT_PAUSE = timedelta(minutes=1)
 
-# A worker cut off from the database for a moment still knows what was accepted: it gets to say so before anybody repeats
-# a mail.
+# A worker cut off from the database for a moment still knows what was accepted: it gets to say so before anybody
+# repeats a mail.
 GRACE = timedelta(seconds=5)
 
 
