@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from dkim import canonicalization
+from hypothesis import given, settings, strategies as st
 
 from digest.outbox import dkim, headers, message
 from tests.support import verifiers, wirecheck
@@ -40,21 +42,16 @@ def signed(content=None, signer=SIGNER):
     return signer.seal(content or a_mail(), AT)
 
 
-def holds(content):
-    """Whether all signatures hold, in the words of dkimpy, and of Mail::DKIM where it is."""
-    found = verifiers.by_dkimpy(content, PUBLISHED)
+def holds(content, published=PUBLISHED):
+    """Whether every signature of the mail holds; all verifiers must agree."""
+    [found] = verifiers.verdicts([content], published)
     assert found
-    if verifiers.has_mail_dkim():
-        [(selector, result), *_] = verifiers.by_mail_dkim([content], PUBLISHED)[0]
-        assert selector == "s1"
-        assert (result == "pass") is found[0], result
     return all(found)
 
 
 def test_both_signatures_hold_rsa_first():
     content = signed()
-    assert verifiers.by_dkimpy(content, PUBLISHED) == [True, True]
-    assert holds(content)
+    assert verifiers.verdicts([content], PUBLISHED) == [[True, True]]
     assert re.findall(rb"a=(\S+);", content) == [b"rsa-sha256", b"ed25519-sha256"]
     assert wirecheck.faults(content) == []
 
@@ -122,7 +119,7 @@ def test_signature_lines_are_short_whatever_the_names():
     key = dkim.Key("a" * 60 + ".example.org", "b" * 63 + ".c", RSA.private)
     content = dkim.Signer([key]).seal(a_mail(), AT)
     assert max(map(len, content.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 998
-    assert verifiers.by_dkimpy(content, verifiers.records([key])) == [True]
+    assert holds(content, verifiers.records([key]))
 
 
 def test_a_body_may_come_in_pieces():
@@ -153,12 +150,20 @@ def test_keys_of_one_kind_sign_in_their_order():
     keys = [ED25519, dkim.Key("example.org", "b", RSA.private), dkim.Key("example.org", "a", RSA.private)]
     content = dkim.Signer(keys).seal(a_mail(), AT)
     assert re.findall(rb" s=(\w+);", content) == [b"b", b"a", b"s2"]
-    assert verifiers.by_dkimpy(content, verifiers.records(keys)) == [True, True, True]
+    assert verifiers.verdicts([content], verifiers.records(keys)) == [[True, True, True]]
 
 
 def test_a_key_never_shows():
     assert "private" not in repr(RSA)
     assert re.search("object at|PRIVATE", repr(dkim.Keyring([RSA]).keys)) is None
+
+
+@settings(max_examples=300)
+@given(st.lists(st.text(st.one_of(st.sampled_from(" .=\t\n\r"), st.characters()), max_size=200), max_size=4))
+def test_a_body_is_its_own_canonical_form(segments):
+    """So its hash needs no canonicalising; somebody else's canonicaliser finds nothing to change."""
+    body = message.prepare(segments, segments).render({}, b"").partition(b"\r\n\r\n")[2]
+    assert canonicalization.Relaxed.canonicalize_body(body) == body
 
 
 # RFC 8463 §A.2 and §A.3: keys and a mail signed with both.
