@@ -76,6 +76,29 @@ class Outbox(Part):
     retry_minutes: float = Field(30, gt=0)
 
 
+class DkimKey(Part):
+    """Where a private key lies, and under which name its public half is published."""
+
+    domain: str = Field(min_length=1)
+    selector: str = Field(min_length=1)
+    key_file: str = Field(min_length=1)
+
+
+class Dkim(Part):
+    keys: tuple[DkimKey, ...] = ()
+
+    @pydantic.field_validator("keys", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """From the environment: DOMAIN:SELECTOR:FILE, several separated by commas."""
+        if not isinstance(value, str):
+            return value
+        keys = [each.strip().split(":", 2) for each in value.split(",") if each.strip()]
+        if any(len(key) != 3 for key in keys):
+            raise ValueError("write DOMAIN:SELECTOR:FILE, several separated by commas")
+        return [dict(zip(DkimKey.model_fields, key, strict=True)) for key in keys]
+
+
 class Log(Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -91,6 +114,7 @@ class Settings(Part):
     ingest: Ingest = Ingest()
     editions: Editions = Editions()
     outbox: Outbox = Outbox()
+    dkim: Dkim = Dkim()
     log: Log = Log()
 
     @pydantic.field_validator("base_url")

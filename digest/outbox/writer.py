@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import addresses, database, links, publications, zones
 from digest.articles import models as articles
 from digest.editions import blocks, choose, compose, contents, look, models as editions, outline
-from digest.outbox import headers, message
+from digest.outbox import dkim, headers, message
 from digest.outbox.transports import transport
 
 # A variant is some 100 KB of prepared bytes; a Batch of 500 readers can hold a few hundred of them.
@@ -70,6 +70,7 @@ class Ready:
     message: message.PreparedMessage
     letterhead: headers.Letterhead
     sender_domain: str
+    dkim_signer: dkim.Signer | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Imprint:
     base_url: str
     stamp: str
     feedback_id: str = ""
+    keyring: dkim.Keyring | None = None
 
 
 class Writer:
@@ -125,6 +127,8 @@ class Writer:
         )
         head = headers.write(ready.letterhead, ready.subject, personal)
         content = ready.message.render({blocks.Slot.TOKEN: token}, head)
+        if ready.dkim_signer:
+            content = ready.dkim_signer.seal(content, now)
         return transport.Letter(row.id, ready.letterhead.sender, address.wire, content)
 
     def _token(self, row: Any, now: datetime) -> str:
@@ -178,6 +182,7 @@ class Writer:
         chosen: choose.Chosen | None,
         is_list: bool,
     ) -> Ready:
+        sender = addresses.parse(spec.sender_address)
         return Ready(
             selection_id,
             chosen,
@@ -186,7 +191,8 @@ class Writer:
             "".join(variant.subject),
             message.prepare(variant.html, variant.text),
             self._letterhead(spec, is_list),
-            addresses.parse(spec.sender_address).domain,
+            sender.domain,
+            self._imprint.keyring.signer(sender.domain) if self._imprint.keyring else None,
         )
 
     def _letterhead(self, spec: publications.Spec, is_list: bool) -> headers.Letterhead:

@@ -12,7 +12,7 @@ from digest import clock, config, database, links, templating
 from digest.articles import changes, fetch, poll
 from digest.audience import suppression
 from digest.editions import compose, contents, plan
-from digest.outbox import batch, fill, handing, outcomes, writer
+from digest.outbox import batch, dkim, fill, handing, outcomes, signing_keys, writer
 from digest.outbox.transports import connection as smtp_connection, transport, urls as transport_urls
 from digest.run import bugs, instance, schema
 
@@ -49,6 +49,16 @@ def transport_of(settings: config.Settings, *, connections: int | None = None) -
         connections=connections or smtp.connections,
         timeouts=smtp_connection.Timeouts(content=smtp.timeout_seconds),
     )
+
+
+def dkim_entries(settings: config.Settings, home: Path) -> tuple[signing_keys.Entry, ...]:
+    """The keys the settings name; relative paths go from the home folder."""
+    return tuple(signing_keys.Entry(key.domain, key.selector, home / key.key_file) for key in settings.dkim.keys)
+
+
+def keyring(settings: config.Settings, home: Path) -> dkim.Keyring:
+    """What mails are signed with. Raises DkimError."""
+    return signing_keys.load(dkim_entries(settings, home))
 
 
 def fetcher(settings: config.Settings) -> poll.Fetcher:
@@ -95,7 +105,8 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
     async with open_database(settings) as db:
         shelves, topics = contents.Shelves(), contents.Topics()
         hasher = suppression.Hasher(settings.keys())
-        imprint = writer.Imprint(settings.base_url, await instance.stamp(db), settings.smtp.feedback_id)
+        stamp, keys = await instance.stamp(db), keyring(settings, home)
+        imprint = writer.Imprint(settings.base_url, stamp, settings.smtp.feedback_id, keys)
         scribe = writer.Writer(db, compose.Composer(mail_templates(home)), signer, imprint)
         yield Parts(
             settings=settings,
