@@ -79,6 +79,8 @@ async def test_what_a_vanished_worker_was_sending_goes_out_again_as_the_same_mai
     await table.change(world.parts.db, Subscription, first.subscription_id, covered_to=0)
     with testing.capture_logs() as logs:
         await world.run()
+    assert len(message_ids(world)) == 3  # it gets a moment to say what it knows
+    await world.run(after=2 * record.GRACE)
     assert [entry["doubtful"] for entry in logs if entry["event"] == "batch_taken_over"] == [1]
     again = message_ids(world)[len(before) :]
     assert len(again) == 1

@@ -134,8 +134,13 @@ async def test_nothing_is_handed_over_that_changed_since_it_was_decided(world, h
 
 async def test_two_mails_to_one_reader_do_not_go_together(world):
     await queue_for(world, ANNA)
-    [digest] = await decided(world)
-    assert await hand_over(world, [digest, digest]) == [ANNA]
+    first = await table.row(world.parts.db, Delivery)
+    same = {"subscription_id": first.subscription_id, "batch_id": first.batch_id, "publication_id": 1, "edition_id": 99}
+    await table.add(world.parts.db, Delivery, state=DeliveryState.QUEUED, created_at=world.now, **same)
+    proposals = await decided(world)
+    assert len(proposals) == 2
+    assert await hand_over(world, proposals) == [ANNA]
+    assert (await table.row(world.parts.db, Delivery, id=first.id)).state is DeliveryState.SENDING
 
 
 async def test_who_leaves_pauses_or_is_suppressed_after_fill_gets_nothing(world):
