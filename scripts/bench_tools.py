@@ -98,7 +98,7 @@ def sink(core: int | None) -> Iterator[int]:
     command = [program, *account, f"127.0.0.1:{port}", "1000"]
     with subprocess.Popen(command, env=environment, preexec_fn=functools.partial(pin, core)) as process:
         try:
-            _await(port)
+            await_port(port)
             yield port
         finally:
             process.terminate()
@@ -117,7 +117,7 @@ def free_port() -> int:
         return port
 
 
-def _await(port: int) -> None:
+def await_port(port: int) -> None:
     for _ in range(100):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
