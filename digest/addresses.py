@@ -72,3 +72,8 @@ def _validate(spelling: str) -> email_validator.ValidatedEmail:
 def _shown(spelling: str) -> str:
     """The text as an error may repeat it: control characters visible, never a screenful."""
     return repr(spelling if len(spelling) <= 80 else spelling[:77] + "...")
+
+
+def recall(spelling: str, key: str) -> EmailAddress:
+    """An address that passed `parse` when it was stored beside its key; to ask again would cost more than its mail."""
+    return EmailAddress(spelling=spelling, local=spelling.partition("@")[0], domain=key.rpartition("@")[2])

@@ -1,7 +1,7 @@
-"""Measures what was promised: `scripts/bench plan` or `scripts/bench compose`.
+"""Measures what was promised: `scripts/bench plan`, `compose`, `send`, `million` or `scale`.
 
 Prints ONE JSON document on stdout: the figures, their limits, whether they were kept (`ok`), and the machine they were
-taken on. Progress goes to stderr. Exit code 1 when a limit was broken.
+taken on. Progress goes to stderr. Exit code 1 when a limit was broken or a figure could not be had.
 """
 
 import importlib
@@ -13,15 +13,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = ("plan", "compose")
+# These take options; see --help of each.
+WITH_OPTIONS = ("send", "million", "scale")
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or sys.argv[1] not in BENCHES:
-        print(f"usage: scripts/bench {'|'.join(BENCHES)}", file=sys.stderr)
+    name, *arguments = sys.argv[1:] or [""]
+    if name not in BENCHES + WITH_OPTIONS or (arguments and name in BENCHES):
+        print(f"usage: scripts/bench {'|'.join(BENCHES + WITH_OPTIONS)}", file=sys.stderr)
         return 2
     sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-    figures = importlib.import_module(f"bench_{sys.argv[1]}").run()
-    print(json.dumps({"bench": sys.argv[1], **figures, "machine": _machine()}, indent=2))
+    bench = importlib.import_module(f"bench_{name}")
+    missing = importlib.import_module("bench_tools").MissingError
+    try:
+        figures = bench.run(arguments) if name in WITH_OPTIONS else bench.run()
+    except missing as error:
+        print(f"scripts/bench {name}: {error} Without it there is nothing to compare with.", file=sys.stderr)
+        return 1
+    print(json.dumps({"bench": name, **figures, "machine": _machine()}, indent=2))
     return 0 if figures["ok"] else 1
 
 

@@ -106,3 +106,9 @@ def test_any_text_is_an_address_or_an_address_error(text):
     assert not set(found.wire) & set(' \r\n\t<>,;:"()[]\\')
     assert len(found.wire.encode()) <= addresses.MAX_LENGTH
     assert addresses.parse(found.wire).key == found.key
+
+
+@pytest.mark.parametrize("text", [text for text, *_ in ACCEPTED])
+def test_a_stored_address_is_recalled_as_it_was_parsed(text):
+    parsed = addresses.parse(text)
+    assert addresses.recall(parsed.spelling, parsed.key) == parsed

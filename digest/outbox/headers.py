@@ -8,7 +8,8 @@ import dataclasses
 import email.utils
 import functools
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from digest import errors, links
@@ -17,6 +18,8 @@ from digest.outbox import words
 # RFC 5322 §2.1.1 wishes for 78 and limits to 998; RFC 2047 §2 limits lines with encoded-words to 76.
 LINE_WISH = 76
 LINE_LIMIT = 998
+# Printable ASCII but the space, angle brackets and the comma: what nearly every address, id and URL is made of.
+_PLAIN_WORD = re.compile(r"<[!-+\--;=?-~]+>|[!-+\--;=?-~]+")
 
 
 class HeaderError(errors.DigestError):
@@ -103,7 +106,7 @@ def _list_lines(letterhead: Letterhead) -> bytes:
 def _own(personal: Personal) -> bytes:
     lines = [
         _line("To", _mailbox(personal.name, personal.recipient)),
-        _line("Date", [email.utils.format_datetime(personal.at)]),
+        _date(personal.at.replace(microsecond=0)),
         _line("Message-ID", [_checked(personal.message_id)]),
     ]
     if personal.unsubscribe_url:
@@ -116,6 +119,12 @@ def _own(personal: Personal) -> bytes:
     return b"".join(lines)
 
 
+# Thousands of mails share a second; to format it costs as much as all other lines of a mail together.
+@functools.lru_cache(maxsize=16)
+def _date(at: datetime) -> bytes:
+    return _line("Date", [email.utils.format_datetime(at)])
+
+
 def _mailbox(name: str, address: str) -> list[str]:
     return [*words.phrase(name), f"<{_checked(address, ascii_only=False)}>"]
 
@@ -126,14 +135,21 @@ def _bracketed(url: str) -> str:
 
 def _checked(token: str, *, ascii_only: bool = True) -> str:
     """`token` if it is one unbroken word. Only a local part may be beyond ASCII (RFC 6532, with SMTPUTF8)."""
+    if _PLAIN_WORD.fullmatch(token):
+        return token
     inner = token[1:-1] if token.startswith("<") else token
     if not inner or not inner.isprintable() or set(inner) & set(" <>,") or (ascii_only and not inner.isascii()):
         raise HeaderError(f"{token[:100]!r} cannot stand in a mail header: it must be one word without spaces.")
     return token
 
 
-def _line(name: str, tokens: Iterable[str]) -> bytes:
+def _line(name: str, tokens: Sequence[str]) -> bytes:
     """One header: tokens joined by single spaces, a new line where the next would not fit."""
+    line = " ".join((name + ":", *tokens))
+    return (line + "\r\n" if len(line) <= LINE_WISH else _folded(name, tokens)).encode()
+
+
+def _folded(name: str, tokens: Sequence[str]) -> str:
     lines = [name + ":"]
     for token in tokens:
         # The first token stays beside the name: a header whose first line is empty confuses some parsers.
@@ -143,4 +159,4 @@ def _line(name: str, tokens: Iterable[str]) -> bytes:
             lines.append(" " + token)
     if any(len(line.encode()) > LINE_LIMIT for line in lines):
         raise HeaderError(f"The {name} header has a word longer than a mail line can be; shorten the address or URL.")
-    return "\r\n".join([*lines, ""]).encode()
+    return "\r\n".join([*lines, ""])

@@ -24,21 +24,22 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PreparedMessage:
-    """A variant of an Edition, or a notice, ready to be joined with what is personal."""
+    """A variant of an Edition, or a notice, ready to be joined with what is personal.
 
-    pieces: tuple[bytes | Place, ...]
+    `pieces` are shared bytes, empty at each place; `places` says what goes where.
+    """
+
+    pieces: tuple[bytes, ...]
+    places: tuple[tuple[Place, tuple[int, ...]], ...]
 
     def render(self, values: Mapping[Any, str], headers: bytes) -> bytes:
         """The whole mail. `values` has a text for each slot; HTML escaping is done here, so never before."""
-        own: dict[Place, bytes] = {}
-        parts = [headers]
-        for piece in self.pieces:
-            if isinstance(piece, Place):
-                if piece not in own:
-                    own[piece] = _encoded(piece, values[piece.slot])
-                parts.append(own[piece])
-            else:
-                parts.append(piece)
+        parts = list(self.pieces)
+        for place, positions in self.places:
+            own = _encoded(place, values[place.slot])
+            for position in positions:
+                parts[position] = own
+        parts.insert(0, headers)
         return b"".join(parts)
 
 
@@ -50,7 +51,17 @@ def prepare(html_segments: Sequence[str], text_segments: Sequence[str]) -> Prepa
     opening = b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n'
     between = b"--" + boundary + b"\r\n"
     pieces = (opening + between + _part(b"plain"), *text, between + _part(b"html"), *page, b"--" + boundary + b"--\r\n")
-    return PreparedMessage(pieces)
+    return _assembled(pieces)
+
+
+def _assembled(pieces: Sequence[bytes | Place]) -> PreparedMessage:
+    """Pieces stay the objects they are: variants share blocks, and hundreds of variants are kept."""
+    places: dict[Place, list[int]] = {}
+    for position, piece in enumerate(pieces):
+        if isinstance(piece, Place):
+            places.setdefault(piece, []).append(position)
+    shared = tuple(b"" if isinstance(piece, Place) else piece for piece in pieces)
+    return PreparedMessage(shared, tuple((place, tuple(where)) for place, where in places.items()))
 
 
 def _part(kind: bytes) -> bytes:
@@ -84,6 +95,8 @@ def _boundary(pieces: Sequence[bytes | Place]) -> bytes:
 
 
 def _encoded(place: Place, value: str) -> bytes:
+    if mime.PLAIN.fullmatch(value):
+        return value.encode() + mime.SOFT_BREAK
     visible = words.clean(value)
     # Not mime.encode itself: its cache is for shared blocks, and a million names would push them out.
     return mime.encode_once(html.escape(visible) if place.is_html else visible)

@@ -14,8 +14,8 @@ SOFT_BREAK = b"=\r\n"
 # All but printable ASCII is spelled out, and so is "=". Tabs too: canonicalisation would make them spaces. Of a run
 # of spaces only the first stays, and none at the end of a line, so there is no white space left to reduce or strip.
 _SPELLED_OUT = re.compile(rb"[^ -<>-~]|(?<= ) | $")
-# What most slots hold: nothing in it needs spelling out, and it fits one line.
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,74}")
+# What most slots hold: nothing in it needs spelling out, in HTML neither, and it fits one line.
+PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,74}")
 
 
 # Blocks are shared by all Editions of a Publication. Some thousand blocks of a few KB bound this to some 20 MB.
@@ -27,7 +27,7 @@ def encode(text: str) -> bytes:
 
 def encode_once(text: str) -> bytes:
     """`text` as whole quoted-printable lines; an unfinished last line ends with a soft break."""
-    if _PLAIN.fullmatch(text):
+    if PLAIN.fullmatch(text):
         return text.encode() + SOFT_BREAK
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     *finished, last = (_spell_out(line) for line in lines)
