@@ -24,29 +24,48 @@ def server(options: str = FAST) -> Iterator[str]:
     if given:
         yield given
         return
+    with cluster(options) as made:
+        yield made.url
+
+
+@contextmanager
+def cluster(options: str = FAST) -> Iterator["Cluster"]:
+    """A running server of our own, that may be crashed and started again."""
     folder = Path(tempfile.mkdtemp(prefix="digest-pg-"))
     try:
-        with _started(folder, options) as url:
-            yield url
+        made = Cluster(folder, options)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.crash()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _started(folder: Path, options: str) -> Iterator[str]:
-    programs, account = _programs(folder), _account()
-    if account:
-        # PostgreSQL refuses to run as root, so root lends the folder to an account that may.
-        shutil.chown(folder, account)
-    data = folder / "data"
-    run = {"user": account, "cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run([programs / "initdb", "-D", data, "-U", "digest", "-A", "trust", "-E", "UTF8", "--no-sync"], **run)
-    start = [programs / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", folder / "log", "-o", f"{options} -k {folder}"]
-    subprocess.run([*start, "start"], **run)
-    try:
-        yield f"postgresql+psycopg://digest@/postgres?host={folder}"
-    finally:
-        subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **(run | {"check": False}))
+class Cluster:
+    """A PostgreSQL server in a folder."""
+
+    def __init__(self, folder: Path, options: str) -> None:
+        self.url = f"postgresql+psycopg://digest@/postgres?host={folder}"
+        self._folder, self._data = folder, folder / "data"
+        self._options = f"{options} -k {folder}"
+        self._programs, self._account = _programs(folder), _account()
+        if self._account:
+            # PostgreSQL refuses to run as root, so root lends the folder to an account that may.
+            shutil.chown(folder, self._account)
+        self._run("initdb", "-U", "digest", "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    def start(self) -> None:
+        self._run("pg_ctl", "-w", "-t", "60", "-l", self._folder / "log", "-o", self._options, "start")
+
+    def crash(self) -> None:
+        """Stop without a word to clients and without a checkpoint, as when the power fails."""
+        self._run("pg_ctl", "-m", "immediate", "stop", check=False)
+
+    def _run(self, program: str, *arguments: str | Path, check: bool = True) -> None:
+        command = [self._programs / program, "-D", self._data, *arguments]
+        subprocess.run(command, user=self._account, cwd=self._folder, check=check, stdout=subprocess.DEVNULL)
 
 
 def _account() -> str | None:

@@ -1,0 +1,62 @@
+"""What is done to a run: how many nodes there are, how rude the SMTP server is, and which blows fall, how often."""
+
+import dataclasses
+
+from tests.support.sink import Rudeness
+
+KILL, END, FREEZE = "kill", "end", "freeze"
+RELAY, REFUSE, DATABASE, DISK = "relay", "refuse", "database", "disk"
+CALM = Rudeness()
+# Postfix and Exchange close after some mails; a receiver behind a load balancer drops now and then.
+RUDE = Rudeness(
+    greylist=0.02, later=0.01, busy=0.002, drop_before=0.001, drop_after=0.001, garbage_after=0.001, hang_up=0.001
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """`blows` says how often each falls within one run. `only` names the pairs it is for, if not all."""
+
+    name: str
+    blows: dict[str, int] = dataclasses.field(default_factory=dict)
+    nodes: int = 1
+    rude: Rudeness = CALM
+    only: tuple[str, ...] = ()
+
+    def fits(self, pair: str) -> bool:
+        return not self.only or pair in self.only
+
+
+ON_SERVER = ("postgres", "procrastinate")
+ALL = (
+    Scenario("kill", {KILL: 30}),
+    Scenario("kill-2", {KILL: 20}, nodes=2),
+    Scenario("kill-4", {KILL: 12}, nodes=4),
+    Scenario("end", {END: 10}),
+    Scenario("end-2", {END: 6}, nodes=2),
+    Scenario("relay", {RELAY: 20}),
+    Scenario("refuse", {REFUSE: 6}),
+    Scenario("database", {DATABASE: 15}, nodes=2, only=ON_SERVER),
+    Scenario("disk", {DISK: 5}, only=("sqlite",)),
+    Scenario("freeze", {FREEZE: 3}, nodes=2),
+    Scenario("together-2", nodes=2),
+    Scenario("together-4", nodes=4),
+    Scenario("greylist", rude=Rudeness(greylist=0.1)),
+    Scenario("greylist-lax", rude=Rudeness(greylist=0.1, lax=True)),
+    Scenario("close-after-10", rude=Rudeness(close_after=10)),
+    Scenario("later", rude=Rudeness(later=0.05, busy=0.01)),
+    Scenario("stall", rude=Rudeness(stall_before=0.001, stall_after=0.001)),
+    Scenario("garbage", rude=Rudeness(garbage_before=0.01, garbage_after=0.01, babble=0.002)),
+    Scenario("drop", rude=Rudeness(drop_before=0.01, drop_after=0.01, hang_up=0.002)),
+    Scenario("slow", rude=Rudeness(delay=0.005, late=0.0005)),
+    Scenario("storm", {KILL: 12, RELAY: 6, END: 3}, nodes=2, rude=RUDE),
+    Scenario("storm-4", {KILL: 8, DATABASE: 6, RELAY: 4}, nodes=4, rude=RUDE, only=ON_SERVER),
+)
+QUICK = (
+    Scenario("kill", {KILL: 4}),
+    Scenario("end-2", {END: 2}, nodes=2),
+    Scenario("relay", {RELAY: 3}),
+    Scenario("database", {DATABASE: 3}, nodes=2, only=ON_SERVER),
+    Scenario("disk", {DISK: 1}, only=("sqlite",)),
+    Scenario("rude", rude=Rudeness(greylist=0.1, close_after=10, drop_after=0.005, garbage_after=0.005)),
+)
