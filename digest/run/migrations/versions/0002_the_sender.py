@@ -23,9 +23,18 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('misses', sa.Integer(), server_default='0', nullable=False))
         batch_op.add_column(sa.Column('missing_since', digest.database.UtcDateTime(timezone=True), nullable=True))
 
+    op.create_table('buckets',
+    sa.Column('relay', sa.Text(), nullable=False),
+    sa.Column('destination', sa.Text(), nullable=False),
+    sa.Column('free_at', sa.Double(), nullable=False),
+    sa.Column('granted', sa.Integer(), nullable=False),
+    sa.Column('booked_to', sa.Double(), nullable=False),
+    sa.PrimaryKeyConstraint('relay', 'destination', name=op.f('pk_buckets'))
+    )
 
 
 def downgrade() -> None:
+    op.drop_table('buckets')
     with op.batch_alter_table('subscriptions', schema=None) as batch_op:
         batch_op.drop_column('missing_since')
         batch_op.drop_column('misses')
