@@ -110,3 +110,16 @@ class Bucket(database.Base):
     granted: orm.Mapped[int] = orm.mapped_column(default=0)
     # Until when those who were put off have their turn.
     booked_to: orm.Mapped[float] = orm.mapped_column(sa.Double, default=0)
+
+
+class Pause(database.Base):
+    """A destination that turns us away, and nothing goes there until `until`; then one process may try first."""
+
+    __tablename__ = "pauses"
+    relay: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    destination: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    since: orm.Mapped[datetime]
+    until: orm.Mapped[datetime]
+    try_until: orm.Mapped[datetime | None]
+    level: orm.Mapped[int] = orm.mapped_column(default=0)
+    reason: orm.Mapped[str]

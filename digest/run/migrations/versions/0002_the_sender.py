@@ -32,8 +32,20 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('relay', 'destination', name=op.f('pk_buckets'))
     )
 
+    op.create_table('pauses',
+    sa.Column('relay', sa.Text(), nullable=False),
+    sa.Column('destination', sa.Text(), nullable=False),
+    sa.Column('since', digest.database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('until', digest.database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('try_until', digest.database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('level', sa.Integer(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('relay', 'destination', name=op.f('pk_pauses'))
+    )
+
 
 def downgrade() -> None:
+    op.drop_table('pauses')
     op.drop_table('buckets')
     with op.batch_alter_table('subscriptions', schema=None) as batch_op:
         batch_op.drop_column('missing_since')
