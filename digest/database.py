@@ -120,8 +120,25 @@ def _sqlite_after(element: Any, compiler: Any, **kw: Any) -> str:
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
 
 
+class clock_seconds(GenericFunction[float]):
+    """The database server's clock as seconds since 1970, for arithmetic finer than SQLite's dates are stored."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(clock_seconds, "postgresql")
+def _postgresql_seconds(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "extract(epoch FROM clock_timestamp())::double precision"
+
+
+@compiles(clock_seconds, "sqlite")
+def _sqlite_seconds(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
 class greatest(GenericFunction[int]):
-    """The larger of two integers; SQLite calls it max()."""
+    """The larger of two numbers; SQLite calls it max()."""
 
     type = sa.BigInteger()
     inherit_cache = True
@@ -130,6 +147,23 @@ class greatest(GenericFunction[int]):
 @compiles(greatest, "sqlite")
 def _sqlite_greatest(element: Any, compiler: Any, **kw: Any) -> str:
     return f"max({compiler.process(element.clauses, **kw)})"
+
+
+class whole(GenericFunction[int]):
+    """A number without its fraction. SQLite may be built without floor(), and PostgreSQL's casts round."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(whole, "postgresql")
+def _postgresql_whole(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"trunc({compiler.process(element.clauses, **kw)})::integer"
+
+
+@compiles(whole, "sqlite")
+def _sqlite_whole(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AS INTEGER)"
 
 
 class Database:

@@ -93,3 +93,33 @@ class Delivery(database.Base):
     finished_at: orm.Mapped[datetime | None]
     code: orm.Mapped[int | None]
     reason: orm.Mapped[str | None]
+
+
+class Bucket(database.Base):
+    """How much a relay may still bring to a destination; destination "" is the relay as a whole.
+
+    A token bucket as one number: `free_at` is when the next token is there, in seconds of the database's clock. Floats,
+    because a token of a fast bucket is worth less than the millisecond that SQLite's dates know.
+    """
+
+    __tablename__ = "buckets"
+    relay: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    destination: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    free_at: orm.Mapped[float] = orm.mapped_column(sa.Double, default=0)
+    # What the last taker got: RETURNING cannot tell it from the new values of the other columns.
+    granted: orm.Mapped[int] = orm.mapped_column(default=0)
+    # Until when those who were put off have their turn.
+    booked_to: orm.Mapped[float] = orm.mapped_column(sa.Double, default=0)
+
+
+class Pause(database.Base):
+    """A destination that turns us away, and nothing goes there until `until`; then one process may try first."""
+
+    __tablename__ = "pauses"
+    relay: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    destination: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    since: orm.Mapped[datetime]
+    until: orm.Mapped[datetime]
+    try_until: orm.Mapped[datetime | None]
+    level: orm.Mapped[int] = orm.mapped_column(default=0)
+    reason: orm.Mapped[str]

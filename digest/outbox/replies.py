@@ -140,7 +140,7 @@ def diagnose(reply: Reply) -> Cause:
         return Cause.LOGIN
     if reply.code == 0:
         return Cause.RELAY
-    code, words = _enhanced(reply.text), without_addresses(reply.text).lower()
+    code, words = enhanced(reply.text), without_addresses(reply.text).lower()
     return _by_code(CLEAR_CODES, code) or _by_words(words) or _by_code(VAGUE_CODES, code) or _by_stage(reply)
 
 
@@ -149,7 +149,8 @@ def without_addresses(text: str) -> str:
     return " ".join(_ADDRESS.sub("<…>", text).split())
 
 
-def _enhanced(text: str) -> str:
+def enhanced(text: str) -> str:
+    """The enhanced status code (RFC 3463) of a reply, or ""."""
     found = _ENHANCED.search(text)
     return found[1] if found else ""
 

@@ -23,9 +23,30 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('misses', sa.Integer(), server_default='0', nullable=False))
         batch_op.add_column(sa.Column('missing_since', digest.database.UtcDateTime(timezone=True), nullable=True))
 
+    op.create_table('buckets',
+    sa.Column('relay', sa.Text(), nullable=False),
+    sa.Column('destination', sa.Text(), nullable=False),
+    sa.Column('free_at', sa.Double(), nullable=False),
+    sa.Column('granted', sa.Integer(), nullable=False),
+    sa.Column('booked_to', sa.Double(), nullable=False),
+    sa.PrimaryKeyConstraint('relay', 'destination', name=op.f('pk_buckets'))
+    )
+
+    op.create_table('pauses',
+    sa.Column('relay', sa.Text(), nullable=False),
+    sa.Column('destination', sa.Text(), nullable=False),
+    sa.Column('since', digest.database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('until', digest.database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('try_until', digest.database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('level', sa.Integer(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('relay', 'destination', name=op.f('pk_pauses'))
+    )
 
 
 def downgrade() -> None:
+    op.drop_table('pauses')
+    op.drop_table('buckets')
     with op.batch_alter_table('subscriptions', schema=None) as batch_op:
         batch_op.drop_column('missing_since')
         batch_op.drop_column('misses')

@@ -1,0 +1,170 @@
+"""How many mails may leave per second: token buckets in the database, shared by all processes and machines.
+
+Reads and leaves rows of `buckets`, and only for relays and destinations that have a rate: whoever has none costs no
+statement. Time is the database's own, so that machines whose clocks differ share one bucket. Decides nothing about
+single mails.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import database
+from digest.outbox import models
+
+Key = tuple[str, str]  # relay, destination; destination "" is the relay as a whole
+
+# Tokens pile up for so long while nobody takes any. Long enough for a turn that was slow, short enough that a server
+# which counts by the second sees no burst.
+BURST_SECONDS = 0.5
+# Who would get a token within this time waits for it in memory; who would not is put off.
+PATIENCE_SECONDS = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Mails per second, as set: for each relay as a whole, and for destinations over any relay."""
+
+    relays: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    destinations: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def rate(self, key: Key) -> float | None:
+        relay, destination = key
+        return self.destinations.get(destination) if destination else self.relays.get(relay)
+
+    def binding(self, relay: str, destination: str) -> tuple[Key, ...]:
+        """The buckets a mail needs a token of: none, one or both."""
+        found = []
+        if destination in self.destinations:
+            found.append((relay, destination))
+        if relay in self.relays:
+            found.append((relay, ""))
+        return tuple(found)
+
+    def patience(self, key: Key) -> int:
+        """How many mails without a token are worth waiting for in memory."""
+        return max(1, int((self.rate(key) or 0) * PATIENCE_SECONDS))
+
+
+class Tokens:
+    """The buckets as one process sees them, with the tokens it took and could not use yet."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._spare: dict[Key, int] = {}
+
+    async def take(self, connection: AsyncConnection, wanted: Mapping[Key, int]) -> dict[Key, int]:
+        """How many of the wanted tokens are granted, by key. Keys without a rate are granted in full.
+
+        Do this last in a transaction: the rows stay locked until it ends, and everybody needs them.
+        """
+        granted = {key: min(count, self._spare.pop(key, 0)) for key, count in wanted.items()}
+        asked = {key: count - granted[key] for key, count in wanted.items()}
+        limited = {key: count for key, count in asked.items() if count > 0 and self.limits.rate(key) is not None}
+        if limited:
+            for key, count in (await _take(connection, self.limits, limited)).items():
+                granted[key] += count
+        return {key: granted[key] if self.limits.rate(key) is not None else wanted[key] for key in wanted}
+
+    def unused(self, key: Key, count: int) -> None:
+        """Tokens that found no mail, as when the relay had one and the destination had none: for the next turn."""
+        if self.limits.rate(key) is not None and count > 0:
+            self._spare[key] = self._spare.get(key, 0) + count
+
+    async def put_off(self, connection: AsyncConnection, key: Key, count: int) -> list[timedelta]:
+        """How long each of so many mails should wait, the first ones least: they return as room is expected.
+
+        What others put off before has its turn first, so nobody's wait ends in a crowd.
+        """
+        rate = self.limits.rate(key)
+        if rate is None:
+            return [timedelta(0)] * count
+        end = await _book(connection, key, count / rate)
+        if end is None:
+            await _begin(connection, [key], self.limits)
+            end = await _book(connection, key, count / rate)
+        assert end is not None
+        return [timedelta(seconds=end - (count - 1 - number) / rate) for number in range(count)]
+
+
+async def _take(connection: AsyncConnection, limits: Limits, wanted: Mapping[Key, int]) -> dict[Key, int]:
+    statement = _taking([(*key, count, limits.rate(key) or 0) for key, count in wanted.items()])
+    rows = (await connection.execute(statement)).all()
+    if len(rows) < len(wanted):
+        await _begin(connection, wanted.keys() - {(row.relay, row.destination) for row in rows}, limits)
+        rows = (await connection.execute(statement)).all()
+    return {(row.relay, row.destination): row.granted for row in rows}
+
+
+def _taking(wanted: Iterable[tuple[str, str, int, float]]) -> sa.Update:
+    """One UPDATE for all keys, which come in one order and are locked in it, so that two takers never wait in a ring.
+
+    `free_at` lags behind the clock by the time that is worth the tokens there are, but no more than a burst (or one
+    token, where that is more): what is older is forgotten. Each token taken moves it on by its share of a second.
+    """
+    bucket = models.Bucket
+    held = _held(wanted)
+    # Asked once the rows are locked: to wait for them takes time, too.
+    timed = sa.select(held, database.clock_seconds().label("now")).subquery("timed")
+    lag = sa.case((timed.c.rate * BURST_SECONDS > 1, BURST_SECONDS), else_=1.0 / timed.c.rate)
+    # A bucket that is ahead of the clock is one whose clock was set back.
+    behind = sa.case((timed.c.free_at > timed.c.now, timed.c.now), else_=timed.c.free_at)
+    start = database.greatest(behind, timed.c.now - lag, type_=sa.Double)
+    begun = sa.select(timed, start.label("start")).subquery("begun")
+    there = database.whole((begun.c.now - begun.c.start) * begun.c.rate)
+    granted = sa.case((there < begun.c.wanted, there), else_=begun.c.wanted)
+    dealt = sa.select(begun, granted.label("granted")).subquery("dealt")
+    return (
+        sa.update(bucket)
+        .where(bucket.relay == dealt.c.relay, bucket.destination == dealt.c.destination)
+        .values(granted=dealt.c.granted, free_at=dealt.c.start + dealt.c.granted / dealt.c.rate)
+        .returning(bucket.relay, bucket.destination, bucket.granted)
+    )
+
+
+def _held(wanted: Iterable[tuple[str, str, int, float]]) -> sa.Subquery:
+    """The rows of these keys, locked in order, with what is wanted of them."""
+    bucket = models.Bucket
+    columns = (sa.column("relay", sa.Text), sa.column("destination", sa.Text))
+    numbers = (sa.column("wanted", sa.Integer), sa.column("rate", sa.Double))
+    asked = sa.values(*columns, *numbers, name="asked").data(sorted(wanted)).cte()
+    is_asked = sa.and_(bucket.relay == asked.c.relay, bucket.destination == asked.c.destination)
+    return (
+        sa.select(bucket.relay, bucket.destination, bucket.free_at, asked.c.wanted, asked.c.rate)
+        .join(asked, is_asked)
+        .order_by(bucket.relay, bucket.destination)
+        .with_for_update(of=bucket)
+        .subquery("held")
+    )
+
+
+async def _begin(connection: AsyncConnection, keys: Iterable[Key], limits: Limits) -> None:
+    """Rows for keys that were never used, each with one token: to begin with a burst would be no good beginning."""
+    for relay, destination in sorted(keys):
+        values: dict[str, Any] = {
+            "relay": relay,
+            "destination": destination,
+            "free_at": database.clock_seconds() - 1.0 / (limits.rate((relay, destination)) or 1.0),
+            "granted": 0,
+            "booked_to": 0.0,
+        }
+        new = database.insert(connection, models.Bucket).values(values)
+        await connection.execute(new.on_conflict_do_nothing())
+
+
+async def _book(connection: AsyncConnection, key: Key, seconds: float) -> float | None:
+    """Extend the time that is booked; how far it reaches from now. None if the key has no row."""
+    bucket = models.Bucket
+    now = database.clock_seconds()
+    begin = database.greatest(bucket.booked_to, now + PATIENCE_SECONDS, type_=sa.Double)
+    statement = (
+        sa.update(bucket)
+        .where(bucket.relay == key[0], bucket.destination == key[1])
+        .values(booked_to=begin + seconds)
+        .returning(bucket.booked_to - now)
+    )
+    return (await connection.execute(statement)).scalar()
