@@ -92,7 +92,7 @@ class _Loop:
         async with sender.db.transaction() as connection:
             await record.results(connection, settled, sender.desk.hasher, now)
             is_ours = is_ours and await lease.extend(connection, self.batch.id, self.owner)
-            if sender.stopping.is_set():
+            if sender.stopping.is_set() or await lease.is_paused(connection, self.batch.edition_id):
                 # Only once nothing is on the wire: until then a crash must find a lease that ran out.
                 is_ours = is_ours and bool(self.on_wire)
                 if not self.on_wire:
