@@ -171,7 +171,8 @@ async def _send(sender: Sender, one: handing.Handed) -> record.Settled:
         letter = sender.desk.writer.letter(one.ready, one.row, sender.clock())
     except errors.DigestError as error:
         # One row that cannot be written as a mail must not stop the others.
-        return _settled(sender, one, outcomes.GiveUp(str(error), outcomes.Blame.ADDRESS, suppress=False), None)
+        unwritable = outcomes.GiveUp(str(error), outcomes.Blame.ADDRESS, suppress=False, is_miss=True)
+        return _settled(sender, one, unwritable, None)
     reply = await sender.transport.send(letter)
     now = sender.clock()
     attempt = outcomes.Attempt(one.row.tries + 1, now, _give_up_at(one))

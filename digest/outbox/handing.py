@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database
 from digest.audience import models as audience, suppression
 from digest.editions import cadence as cadences, choose, contents, models as editions, plan, slots
-from digest.outbox import fill, handover, models, record, writer
+from digest.outbox import fill, handover, misses, models, record, writer
 
 # More than can be handed over is looked at, because many may turn out withheld or empty.
 LOOK_AHEAD = 4
@@ -230,6 +230,8 @@ async def _stop(
 ) -> None:
     stopped = list(stopped)
     await record.stops(connection, stopped, now)
+    if edition is not None and edition.state is not editions.EditionState.CANCELLED:
+        await misses.note(connection, [row.id for row, _ in stopped if row.tries], now)
     for row, _ in stopped:
         if row.state is models.DeliveryState.DOUBTFUL and edition is not None:
             await record.note_pace(connection, record.in_doubt(row, slot=edition.slot, frequency=edition.frequency))

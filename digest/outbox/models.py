@@ -99,6 +99,6 @@ class Delivery(database.Base):
     handed_over_at: orm.Mapped[datetime | None]
     finished_at: orm.Mapped[datetime | None]
     code: orm.Mapped[int | None]
-    # Whom a refusal blamed last: address or destination. Never set by a fault of ours or of our relay.
+    # Whom a refusal by the reader's side blamed last: address or destination. Never set by a fault of ours.
     blame: orm.Mapped[str | None]
     reason: orm.Mapped[str | None]

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database
 from digest.audience import models as audience, suppression
 from digest.editions import slots
-from digest.outbox import handover, models, outcomes
+from digest.outbox import handover, misses, models, outcomes
 
 # How long to wait before a doubtful mail is repeated: longer each time, for the server may be in trouble.
 DOUBT_PAUSE = timedelta(minutes=1)
@@ -51,7 +51,7 @@ async def results(
     """
     rows = []
     for one in sorted(settled, key=lambda one: one.delivery_id):
-        row = {"delivery": one.delivery_id, "code": one.code, **_values(one, now)}
+        row = {"delivery": one.delivery_id, "code": one.code, **_values(one, now), **misses.blamed(one.outcome)}
         is_sent = isinstance(one.outcome, outcomes.Sent)
         rows.append(row if is_sent else row | {"while_at_try": one.tries})
         if is_sent and one.upto is not None:
@@ -62,6 +62,7 @@ async def results(
             refused = audience.SuppressionReason.REFUSED
             await suppression.add(connection, hasher, one.address_key, reason=refused, now=now)
     await write(connection, rows)
+    await misses.note(connection, [one.delivery_id for one in settled if isinstance(one.outcome, outcomes.GiveUp)], now)
 
 
 def _values(one: Settled, now: datetime) -> dict[str, Any]:
@@ -130,7 +131,7 @@ _TERMS = {
 async def cover(connection: AsyncConnection, one: Settled) -> None:
     """An accepted digest settles its range; a scheduled one also its local date, an instant one its moment."""
     subscription = audience.Subscription
-    values = _pace(one) | {"covered_to": database.greatest(subscription.covered_to, one.upto)}
+    values = _pace(one) | misses.NONE | {"covered_to": database.greatest(subscription.covered_to, one.upto)}
     await connection.execute(sa.update(subscription).where(subscription.id == one.subscription_id).values(values))
 
 
