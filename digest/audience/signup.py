@@ -147,6 +147,8 @@ async def _confirmed(connection: AsyncConnection, found: standing.Standing, now:
         "confirmed_at": now,
         "left_at": None,
         "paused_until": None,
+        "misses": 0,
+        "missing_since": None,
         "notice_due": "welcome" if spec.welcome else None,
     }
     if found.state is State.FAILING:

@@ -23,6 +23,7 @@ class Door(enum.StrEnum):
     PAGE = "page"
     CLI = "cli"
     IMPORT = "import"
+    SENDER = "sender"  # nobody's wish: what came of sending
 
 
 class What(enum.StrEnum):
@@ -34,6 +35,8 @@ class What(enum.StrEnum):
     RESUMED = "resumed"
     UNDONE = "undone"
     IMPORTED = "imported"
+    FAILING = "failing"
+    REACTIVATED = "reactivated"
 
 
 @dataclass(frozen=True, slots=True)

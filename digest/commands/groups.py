@@ -10,7 +10,7 @@ from digest.commands.options import Email, Json, Now, Number, Slug
 database = typer.Typer(no_args_is_help=True, help="The database's schema.")
 subscribers = typer.Typer(no_args_is_help=True, help="Readers: bring in, list, let go, forget.")
 articles = typer.Typer(no_args_is_help=True, help="Single articles: hand in, list, take back.")
-editions = typer.Typer(no_args_is_help=True, help="Editions that are held or should not go out.")
+editions = typer.Typer(no_args_is_help=True, help="Editions: list, release, pause, resume, cancel.")
 
 
 @database.command("upgrade")
@@ -117,17 +117,43 @@ def retract(
     return content.retract(publication, article, as_json=json)
 
 
+@editions.command("list")
+def list_editions(
+    limit: Annotated[int, typer.Option(min=1, help="How many, from the newest on.")] = 20, json: Json = False
+) -> int:
+    """List editions with what became of their mails, counted afresh."""
+    from digest.commands import editions
+
+    return editions.listing(limit=limit, as_json=json)
+
+
 @editions.command("release")
 def release_edition(edition: Number, json: Json = False) -> int:
     """Let an edition go out that was held because it was so late for so many."""
-    from digest.commands import operating
+    from digest.commands import editions
 
-    return operating.release(edition, as_json=json)
+    return editions.release(edition, as_json=json)
+
+
+@editions.command("pause")
+def pause_edition(edition: Number, now: Now = None, json: Json = False) -> int:
+    """Let nothing more of an edition leave, also when it is being sent right now. Undone by resume."""
+    from digest.commands import editions
+
+    return editions.pause(edition, now=now, as_json=json)
+
+
+@editions.command("resume")
+def resume_edition(edition: Number, now: Now = None, json: Json = False) -> int:
+    """Let a paused edition go on."""
+    from digest.commands import editions
+
+    return editions.resume(edition, now=now, as_json=json)
 
 
 @editions.command("cancel")
-def cancel_edition(edition: Number, json: Json = False) -> int:
-    """Stop an edition; its articles come with the next one."""
-    from digest.commands import operating
+def cancel_edition(edition: Number, now: Now = None, json: Json = False) -> int:
+    """Stop an edition for good; what has not left comes with the next one."""
+    from digest.commands import editions
 
-    return operating.cancel(edition, as_json=json)
+    return editions.cancel(edition, now=now, as_json=json)

@@ -1,4 +1,4 @@
-"""Verbs of the operator's own will: send now, adopt, release or cancel an Edition."""
+"""Verbs of the operator's own will: send now, adopt, prune."""
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import publications
 from digest.audience import models as audience, preferences
 from digest.commands import output, session
-from digest.editions import held, plan
+from digest.editions import plan
 from digest.run import instance, wiring
 
 
@@ -42,24 +42,4 @@ def adopt() -> int:
         return parts.instance
 
     print(f"This database belongs to the installation '{session.play(work)}' now.")
-    return 0
-
-
-def release(edition_id: int, *, as_json: bool) -> int:
-    async def work(parts: wiring.Parts, connection: AsyncConnection) -> None:
-        await held.release(connection, edition_id, parts.clock())
-
-    session.transact(work)
-    text = f"Edition {edition_id} goes out with the next run."
-    output.show({"edition": edition_id, "state": "planned"}, [text], as_json=as_json)
-    return 0
-
-
-def cancel(edition_id: int, *, as_json: bool) -> int:
-    async def work(_parts: wiring.Parts, connection: AsyncConnection) -> None:
-        await held.cancel(connection, edition_id)
-
-    session.transact(work)
-    text = f"Edition {edition_id} is cancelled; its articles come with the next one."
-    output.show({"edition": edition_id, "state": "cancelled"}, [text], as_json=as_json)
     return 0

@@ -34,6 +34,8 @@ class Edition(database.Base):
         sa.UniqueConstraint("cadence_id", "slot"),
         # The few that are not over yet: fill and retry look for them all day long.
         sa.Index(None, "state", **database.only(OPEN)),
+        # Those that were over long ago, to be pruned.
+        sa.Index(None, "finished_at"),
     )
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
     publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
@@ -59,8 +61,10 @@ class Selection(database.Base):
     """The Articles one variant of a digest tells, frozen: shared by all Deliveries that tell the same."""
 
     __tablename__ = "selections"
-    __table_args__ = (sa.UniqueConstraint("publication_id", "fingerprint"),)
+    __table_args__ = (sa.UniqueConstraint("publication_id", "fingerprint"), sa.Index(None, "used_at"))
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
     publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
     fingerprint: orm.Mapped[str]
     picks: orm.Mapped[dict[str, Any]]
+    # When the latest Edition that tells this was planned.
+    used_at: orm.Mapped[datetime | None]

@@ -184,6 +184,7 @@ async def _plan(
         "slot": slots.scheduled(one.due.slot),
         "state": state,
         "reason": reason,
+        "finished_at": now if state is models.EditionState.SKIPPED else None,
     }
     statement = database.insert(connection, models.Edition).values(values).on_conflict_do_nothing()
     return list(await connection.scalars(statement.returning(models.Edition.id)))

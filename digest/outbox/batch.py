@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import clock, database, errors
 from digest.audience import models as audience
-from digest.outbox import facts, handing, handover, lease, lineup, models, outcomes, record
+from digest.editions import models as editions
+from digest.outbox import facts, handing, handover, lease, lineup, misses, models, outcomes, record
 from digest.outbox.lineup import Mail
 from digest.outbox.transports import transport as transports
 
@@ -288,6 +289,8 @@ async def _stop(
     edition = scene.edition
     if edition is None:
         return
+    if edition.state is not editions.EditionState.CANCELLED:
+        await misses.note(connection, [one.id for one in stopped if one.facts.row.tries], now)
     for one in stopped:
         if facts.is_doubtful(one.facts.row):
             doubt = record.in_doubt(one.facts.row, slot=edition.slot, frequency=edition.frequency)

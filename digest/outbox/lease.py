@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database
+from digest.editions import models as editions
 from digest.outbox import models, record
 
 # A worker that died is found out after this many seconds; renewing three times as often survives two lost renewals.
@@ -26,7 +27,9 @@ log = structlog.get_logger()
 
 
 async def find_due(db: database.Database, but: Collection[int] = ()) -> int | None:
-    """The most urgent Batch that nobody holds, or whose holder has gone; none of those in `but`."""
+    """The most urgent Batch that nobody holds, or whose holder has gone; none of those in `but`, none of a paused
+    Edition.
+    """
     batch = models.Batch
     free = sa.select(batch.id).where(_is_free(), batch.id.not_in(list(but)))
     statement = free.order_by(batch.priority, batch.id).limit(1)
@@ -37,7 +40,23 @@ async def find_due(db: database.Database, but: Collection[int] = ()) -> int | No
 def _is_free() -> sa.ColumnElement[bool]:
     batch = models.Batch
     expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < database.clock_now())
-    return sa.and_(batch.state != models.BatchState.DONE, sa.or_(batch.state == models.BatchState.QUEUED, expired))
+    # One whose holder has gone is taken also while its Edition is paused: what was on the wire must become doubt.
+    queued = sa.and_(batch.state == models.BatchState.QUEUED, ~_is_paused())
+    return sa.and_(batch.state != models.BatchState.DONE, sa.or_(queued, expired))
+
+
+def _is_paused() -> sa.ColumnElement[bool]:
+    """A list of the few paused Editions, rather than a look per Batch. Notices have none, and NULL is in no list."""
+    edition = editions.Edition
+    paused = sa.select(edition.id).where(database.among(edition.state, editions.OPEN), edition.paused_at.is_not(None))
+    return sa.func.coalesce(models.Batch.edition_id, 0).in_(paused)
+
+
+async def is_paused(connection: AsyncConnection, edition_id: int | None) -> bool:
+    """Whether the operator wants nothing of this Edition handed over now."""
+    edition = editions.Edition
+    paused = sa.select(edition.id).where(edition.id == edition_id, edition.paused_at.is_not(None))
+    return (await connection.execute(paused)).first() is not None
 
 
 async def take(db: database.Database, batch_id: int, owner: str, now: datetime) -> tuple[Any, int]:

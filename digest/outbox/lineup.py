@@ -149,7 +149,7 @@ class Lineup:
         if isinstance(made, transports.Letter):
             return made
         if isinstance(made, errors.DigestError):
-            outcome: outcomes.Outcome = outcomes.GiveUp(str(made), outcomes.Blame.ADDRESS, suppress=False)
+            outcome: outcomes.Outcome = outcomes.GiveUp(str(made), outcomes.Blame.ADDRESS, suppress=False, is_miss=True)
         else:
             log.error("mail_failed", delivery=row.id, exc_info=made)
             later = self._sender.clock() + self._sender.patience.normal

@@ -70,6 +70,13 @@ class Delivery(database.Base):
         sa.Index("ix_deliveries_batch", "batch_id", **database.only(OPEN)),
         # Retries by their time.
         sa.Index("ix_deliveries_retry", "retry_at", **database.only(WAITING)),
+        # Notices by their end, to be pruned. Digests are found by their Edition.
+        sa.Index(
+            "ix_deliveries_notices",
+            "finished_at",
+            postgresql_where=sa.text("edition_id IS NULL"),
+            sqlite_where=sa.text("edition_id IS NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
@@ -92,6 +99,8 @@ class Delivery(database.Base):
     handed_over_at: orm.Mapped[datetime | None]
     finished_at: orm.Mapped[datetime | None]
     code: orm.Mapped[int | None]
+    # Whom a refusal by the reader's side blamed last: address or destination. Never set by a fault of ours.
+    blame: orm.Mapped[str | None]
     reason: orm.Mapped[str | None]
 
 

@@ -30,21 +30,25 @@ class Sent:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TryAt:
-    """Not now, perhaps later: the Delivery is deferred until `at`."""
+    """Not now, perhaps later: the Delivery is deferred until `at`. `is_miss`: it was the reader's side that refused."""
 
     at: datetime
     blame: Blame
     reason: str
+    is_miss: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Not this one. `suppress`: the address is surely gone. `is_late`: only its time is over, so it rolls on."""
+    """Not this one. `suppress`: the address is surely gone. `is_late`: only its time is over, so it rolls on.
+    `is_miss`: it was the reader's side that refused.
+    """
 
     reason: str
     blame: Blame
     suppress: bool
     is_late: bool = False
+    is_miss: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,13 +113,14 @@ def judge(reply: Reply, attempt: Attempt, *, random: Callable[[], float], patien
     if reply.stage is Stage.CONTENT and not 400 <= reply.code < 600:
         return Doubt(_reason("no reply to the content", reply))
     cause = replies.diagnose(reply)
-    blame, reason = _blame(cause, reply.stage), _reason(cause, reply)
+    blame, reason, is_miss = _blame(cause, reply.stage), _reason(cause, reply), _is_miss(cause, reply.stage)
     if _is_final(cause, reply):
-        return GiveUp(reason, blame, suppress=cause is Cause.GONE and reply.stage is not Stage.MAIL)
+        suppress = cause is Cause.GONE and reply.stage is not Stage.MAIL
+        return GiveUp(reason, blame, suppress=suppress, is_miss=is_miss)
     at = attempt.now + patience.wait(cause, attempt.tries, random())
     if at >= attempt.give_up_at:
-        return GiveUp(reason, blame, suppress=False, is_late=True)
-    return TryAt(at, blame, reason)
+        return GiveUp(reason, blame, suppress=False, is_late=True, is_miss=is_miss)
+    return TryAt(at, blame, reason, is_miss)
 
 
 def _is_final(cause: Cause, reply: Reply) -> bool:
@@ -134,6 +139,15 @@ def _blame(cause: Cause, stage: Stage) -> Blame:
         return Blame.ADDRESS
     ours = (Cause.QUOTA, Cause.CONTENT, Cause.PROTOCOL, Cause.SENDER, Cause.LOGIN, Cause.RELAY)
     return Blame.US if cause in ours else Blame.DESTINATION
+
+
+# What a mailbox or its server does. That a provider dislikes us, our pace or our set-up says nothing about a reader.
+_MISSES = (Cause.GONE, Cause.MAILBOX, Cause.GREYLISTED, Cause.NETWORK, Cause.SYSTEM, Cause.UNKNOWN)
+
+
+def _is_miss(cause: Cause, stage: Stage) -> bool:
+    """Whether this refusal speaks of the reader; before RCPT nobody knew whom the mail was for."""
+    return cause in _MISSES and stage in (Stage.RCPT, Stage.DATA, Stage.CONTENT)
 
 
 def _reason(what: str, reply: Reply) -> str:

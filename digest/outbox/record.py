@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database
 from digest.audience import models as audience, suppression
 from digest.editions import slots
-from digest.outbox import handover, models, outcomes
+from digest.outbox import handover, misses, models, outcomes
 
 # How long to wait before a doubtful mail is repeated: longer each time, for the server may be in trouble.
 DOUBT_PAUSE = timedelta(minutes=1)
@@ -86,7 +86,7 @@ async def _others(
 ) -> None:
     rows = []
     for one in settled:
-        row = {"delivery": one.delivery_id, "code": one.code, **_values(one, now)}
+        row = {"delivery": one.delivery_id, "code": one.code, **_values(one, now), **misses.blamed(one.outcome)}
         rows.append(row | _fence(one, now))
         if one.was_doubtful and row["state"] is models.DeliveryState.ROLLED:
             await note_pace(connection, one)
@@ -94,6 +94,7 @@ async def _others(
             refused = audience.SuppressionReason.REFUSED
             await suppression.add(connection, hasher, one.address_key, reason=refused, now=now)
     await write(connection, rows)
+    await misses.note(connection, [one.delivery_id for one in settled if isinstance(one.outcome, outcomes.GiveUp)], now)
 
 
 def _fence(one: Settled, now: datetime) -> dict[str, Any]:
@@ -190,8 +191,7 @@ def _covers(is_dated: bool, is_instant: bool) -> Any:
     subscription = audience.Subscription
     values: dict[str, Any] = {
         "covered_to": database.greatest(subscription.covered_to, sa.bindparam("p_upto")),
-        "misses": 0,
-        "missing_since": None,
+        **misses.NONE,
     }
     if is_dated:
         day = sa.bindparam("p_date", type_=sa.Date())

@@ -29,7 +29,7 @@ async def run(db: database.Database, *, batch_size: int, doubt: str, now: dateti
             async with db.transaction() as connection:
                 count = await _regroup(connection, edition_id, batch_size=batch_size, doubt=doubt, now=now)
             moved, is_full = moved + count, count == batch_size
-    await _finish_editions(db)
+    await _finish_editions(db, now)
     return moved
 
 
@@ -100,7 +100,7 @@ async def _settle_held_doubt(db: database.Database, now: datetime) -> None:
             await record.assume_sent(connection, row, now)
 
 
-async def _finish_editions(db: database.Database) -> None:
+async def _finish_editions(db: database.Database, now: datetime) -> None:
     """Close filled Editions of which no Delivery is open.
 
     Open ones are either in a Batch that is not done, or wait for a retry without a Batch: both small indexes, so a
@@ -119,6 +119,5 @@ async def _finish_editions(db: database.Database) -> None:
     # Those another node is just closing are passed over rather than waited for.
     ours = sa.select(edition.id).where(done).with_for_update(skip_locked=True, of=edition)
     async with db.transaction() as connection:
-        await connection.execute(
-            sa.update(edition).where(edition.id.in_(ours)).values(state=editions.EditionState.FINISHED)
-        )
+        values = {"state": editions.EditionState.FINISHED, "finished_at": now, "paused_at": None}
+        await connection.execute(sa.update(edition).where(edition.id.in_(ours)).values(values))

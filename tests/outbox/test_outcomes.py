@@ -77,6 +77,26 @@ def test_somebody_is_to_blame(code, text, stage, blame):
     assert judged(code, text, stage).blame is blame
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "stage", "is_miss"),
+    [
+        (550, "5.1.1 user unknown", Stage.RCPT, True),
+        (452, "4.2.2 mailbox full", Stage.CONTENT, True),
+        (451, "4.7.1 greylisted", Stage.RCPT, True),
+        (550, "no", Stage.CONTENT, True),
+        (451, "4.3.0 try later", Stage.MAIL, False),
+        (421, "4.7.28 unusual rate", Stage.CONTENT, False),
+        (550, "5.7.26 unauthenticated", Stage.CONTENT, False),
+        (550, "(S3150)", Stage.RCPT, False),
+        (554, "5.7.1 spam", Stage.CONTENT, False),
+        (0, "Connection refused", Stage.CONNECT, False),
+        (0, "Connection lost", Stage.RCPT, False),
+    ],
+)
+def test_a_miss_is_what_the_readers_side_refused_and_nothing_we_are_disliked_for(code, text, stage, is_miss):
+    assert judged(code, text, stage).is_miss is is_miss
+
+
 def test_an_unknown_address_named_at_mail_is_ours_and_suppresses_nobody():
     outcome = judged(550, "5.1.1 user unknown", Stage.MAIL)
     assert not outcome.suppress
@@ -107,7 +127,8 @@ def test_chance_spreads_a_list_that_was_deferred_at_once():
 
 def test_a_try_after_its_time_is_not_made():
     outcome = judged(451, "4.3.0 try later", give_up_at=NOW + 30 * MINUTE)
-    assert outcome == GiveUp("server trouble: 451 4.3.0 try later", Blame.DESTINATION, suppress=False, is_late=True)
+    reason = "server trouble: 451 4.3.0 try later"
+    assert outcome == GiveUp(reason, Blame.DESTINATION, suppress=False, is_late=True, is_miss=True)
     assert isinstance(judged(451, "4.3.0 try later", give_up_at=NOW + 31 * MINUTE), TryAt)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from digest.audience import models, preferences
 from digest.web.pages import pause as pause_page
-from tests.support import cast
+from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
 State = models.SubscriptionState
@@ -227,3 +227,27 @@ async def test_links_keep_the_path_the_service_is_mounted_at(site, db):
     reader = await cast.a_subscription(db, publication, "ben@example.org")
     page = (await site.get(f"/unsubscribe/{site.token(reader=reader)}")).text
     assert f'action="/mail/unsubscribe/{site.token(reader=reader)}"' in page
+
+
+@pytest.mark.parametrize(
+    ("link", "fields"),
+    [("less", {"frequency": "daily"}), ("pause", {"for": "2"}), ("resume", {}), ("undo", {})],
+)
+async def test_whatever_a_reader_does_whose_mail_was_given_up_has_it_sent_again(site, link, fields):
+    await site.set(state=State.FAILING, misses=7, missing_since=site.now)
+    path = f"/{link}/{site.token()}"
+    await site.get(path)
+    assert (await cast.subscription(site.db, site.reader)).state is State.FAILING
+    assert (await site.press(path, **fields)).status_code == 200
+    row = await cast.subscription(site.db, site.reader)
+    assert (row.state, row.misses, row.missing_since) == (State.ACTIVE, 0, None)
+    changes = await table.rows(site.db, models.Change, what="reactivated")
+    assert [change.door for change in changes] == ["page"]
+
+
+async def test_who_leaves_after_their_mail_was_given_up_and_takes_it_back_is_an_active_reader(site):
+    await site.set(state=State.FAILING, misses=7, missing_since=site.now)
+    await site.press(f"/unsubscribe/{site.token()}")
+    assert (await cast.subscription(site.db, site.reader)).state is State.UNSUBSCRIBED
+    await site.press(f"/undo/{site.token()}")
+    assert (await cast.subscription(site.db, site.reader)).state is State.ACTIVE

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest import zones
-from digest.audience import preferences, trail
+from digest.audience import failing, preferences, trail
 from digest.web import forms, visits
 from digest.web.pages import undo
 
@@ -52,6 +52,7 @@ async def resume(request: Request) -> Response:
             return visits.lost()
         if refusal := visit.refusal():
             return refusal
+        await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)
         await preferences.resume(connection, visit.standing.subscription, door=trail.Door.PAGE, now=visit.now)
     return await _changed(request)
 

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest.audience import preferences, trail
+from digest.audience import failing, preferences, trail
 from digest.web import forms, visits
 
 
@@ -23,6 +23,7 @@ async def act(request: Request) -> Response:
         if refusal := visit.refusal():
             return refusal
         await preferences.undo(connection, visit.token.subscription_id, door=trail.Door.PAGE, now=visit.now)
+        await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)
     after = await visits.look(request)
     if after is None:
         return visits.lost()
@@ -31,6 +32,7 @@ async def act(request: Request) -> Response:
 
 
 async def bring_back(connection: AsyncConnection, visit: visits.Visit) -> None:
-    """Who has just left and chooses something else after all is a reader again."""
+    """Who has just left and chooses something else after all is a reader again; so is whose mail we had given up."""
     if visit.has_left:
         await preferences.undo(connection, visit.token.subscription_id, door=trail.Door.PAGE, now=visit.now)
+    await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)

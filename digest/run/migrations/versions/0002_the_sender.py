@@ -43,10 +43,41 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('relay', 'destination', name=op.f('pk_pauses'))
     )
 
+    _let_old_rows_be_pruned()
+
+
+def _let_old_rows_be_pruned() -> None:
+    """Instants and indexes by which pruning finds what is long over."""
+    notices = sa.text('edition_id IS NULL')
+    with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('blame', sa.Text(), nullable=True))
+        batch_op.create_index('ix_deliveries_notices', ['finished_at'], sqlite_where=notices, postgresql_where=notices)
+
+    with op.batch_alter_table('editions', schema=None) as batch_op:
+        batch_op.create_index('ix_editions_finished_at', ['finished_at'])
+    op.execute("UPDATE editions SET finished_at = planned_at WHERE state IN ('finished', 'cancelled', 'skipped')")
+
+    with op.batch_alter_table('selections', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('used_at', digest.database.UtcDateTime(timezone=True), nullable=True))
+        batch_op.create_index('ix_selections_used_at', ['used_at'])
+    op.execute('UPDATE selections SET used_at = CURRENT_TIMESTAMP')
+
 
 def downgrade() -> None:
     op.drop_table('pauses')
     op.drop_table('buckets')
+
+    with op.batch_alter_table('selections', schema=None) as batch_op:
+        batch_op.drop_index('ix_selections_used_at')
+        batch_op.drop_column('used_at')
+
+    with op.batch_alter_table('editions', schema=None) as batch_op:
+        batch_op.drop_index('ix_editions_finished_at')
+
+    with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.drop_index('ix_deliveries_notices')
+        batch_op.drop_column('blame')
+
     with op.batch_alter_table('subscriptions', schema=None) as batch_op:
         batch_op.drop_column('missing_since')
         batch_op.drop_column('misses')
