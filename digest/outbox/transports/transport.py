@@ -88,7 +88,7 @@ class Transport(Protocol):
     def changed(self) -> Coroutine[Any, Any, None]:
         """Returns when lines or trouble changed since this was called.
 
-        Call it before or right after a `take` that gave nothing, with no await between, and nothing is missed.
+        Called right after a `take` that gave nothing, with no await between, it misses nothing.
         """
 
     def trouble(self, relay: str | None = None) -> Reply | None:
