@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +31,24 @@ class Watched:
     def connections(self) -> int:
         return self._inner.connections
 
+    @property
+    def relays(self) -> tuple[str, ...]:
+        return self._inner.relays
+
     async def open(self) -> None:
         await self._inner.open()
+
+    def take(self, relay: str | None = None, *, urgent: bool = False) -> transport.Line | None:
+        return self._inner.take(relay, urgent=urgent)
+
+    def give_back(self, line: transport.Line) -> None:
+        self._inner.give_back(line)
+
+    def changed(self) -> Coroutine[Any, Any, None]:
+        return self._inner.changed()
+
+    def trouble(self, relay: str | None = None) -> Reply | None:
+        return self._inner.trouble(relay)
 
     async def send(self, letter: transport.Letter) -> Reply:
         reply = await self._inner.send(letter)

@@ -3,6 +3,7 @@
 Feeds are not fetched: it shows what becomes of the Articles and readers there are now. Changes nothing.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class Void:
     """A relay that takes every mail and keeps nothing but when it was."""
 
     connections = 8
+    relays = ("void",)
 
     def __init__(self, moment: clock.Clock) -> None:
         self.taken: dict[int, datetime] = {}
@@ -72,15 +74,55 @@ class Void:
     async def open(self) -> None:
         """Nothing to open."""
 
+    def take(self, relay: str | None = None, *, urgent: bool = False) -> transport.Line | None:
+        return VoidLine(self.taken, self._moment)
+
+    def give_back(self, line: transport.Line) -> None:
+        """There are always more."""
+
+    async def changed(self) -> None:
+        """Nothing ever does."""
+
+    def trouble(self, relay: str | None = None) -> Reply | None:
+        return None
+
     async def send(self, letter: transport.Letter) -> Reply:
-        self.taken[letter.delivery_id] = self._moment()
-        return Reply(250, "simulated", Stage.CONTENT)
+        line = VoidLine(self.taken, self._moment)
+        await line.announce(letter)
+        return await line.pour(None)[0]
 
     async def probe(self) -> Reply:
         return Reply(250, "simulated", Stage.CONNECT)
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+class VoidLine:
+    relay = "void"
+    is_usable = True
+
+    def __init__(self, taken: dict[int, datetime], moment: clock.Clock) -> None:
+        self._taken, self._moment = taken, moment
+        self._letter: transport.Letter | None = None
+
+    def announce(self, letter: transport.Letter) -> asyncio.Future[Reply]:
+        self._letter = letter
+        return _said(Reply(354, "simulated", Stage.DATA))
+
+    def pour(self, following: transport.Letter | None) -> tuple[asyncio.Future[Reply], asyncio.Future[Reply] | None]:
+        assert self._letter is not None
+        self._taken[self._letter.delivery_id] = self._moment()
+        return _said(Reply(250, "simulated", Stage.CONTENT)), self.announce(following) if following else None
+
+    def abandon(self) -> None:
+        self._letter = None
+
+
+def _said(reply: Reply) -> asyncio.Future[Reply]:
+    future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    future.set_result(reply)
+    return future
 
 
 def show(slug: str, span: Span, *, summary: bool, as_json: bool) -> int:
