@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import clock, database, errors
 from digest.audience import models as audience
 from digest.editions import models as editions
-from digest.outbox import facts, handing, handover, lease, lineup, misses, models, outcomes, record
+from digest.outbox import facts, handing, handover, lease, lineup, misses, models, outcomes, record, writer
 from digest.outbox.lineup import Mail
 from digest.outbox.transports import transport as transports
 
@@ -285,7 +285,8 @@ async def _stop(
     """Record what takes another end than being sent."""
     if not stopped:
         return
-    await record.stops(connection, [(one.facts.row, one.verdict) for one in stopped], now)
+    verdicts = [(one.facts.row, one.verdict) for one in stopped if not isinstance(one.verdict, writer.Order)]
+    await record.stops(connection, verdicts, now)
     edition = scene.edition
     if edition is None:
         return

@@ -13,7 +13,7 @@ from digest.articles import changes, fetch, poll
 from digest.audience import suppression
 from digest.editions import compose, contents, plan
 from digest.outbox import batch, dkim, fill, handing, outcomes, signing_keys, writer
-from digest.outbox.transports import connection as smtp_connection, transport, urls as transport_urls
+from digest.outbox.transports import relay as smtp_relay, transport, urls as transport_urls
 from digest.run import bugs, instance, schema
 
 
@@ -47,7 +47,7 @@ def transport_of(settings: config.Settings, *, connections: int | None = None) -
         smtp.url,
         password=smtp.password.get_secret_value() if smtp.password else None,
         connections=connections or smtp.connections,
-        timeouts=smtp_connection.Timeouts(content=smtp.timeout_seconds),
+        timeouts=smtp_relay.Timeouts(content=smtp.timeout_seconds),
     )
 
 

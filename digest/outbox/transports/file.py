@@ -6,24 +6,81 @@ A file appears whole or not at all, and a second try of a Delivery replaces its 
 import asyncio
 import contextlib
 import os
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from digest import errors
 from digest.outbox.replies import Reply, Stage
-from digest.outbox.transports.transport import Letter
+from digest.outbox.transports import dialect, sending
+from digest.outbox.transports.transport import Letter, Line
+
+RELAY = "file"
 
 
 class FolderError(errors.DigestError):
     """The folder for outgoing mail cannot be used."""
 
 
+class FolderLine:
+    """A Line into the folder: each content is written by a thread, so that a slow disk holds up nothing else."""
+
+    relay = RELAY
+
+    def __init__(self, folder: Path) -> None:
+        self.is_usable = True
+        self._folder = folder
+        self._letter: Letter | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def announce(self, letter: Letter) -> asyncio.Future[Reply]:
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._letter = letter
+        future.set_result(dialect.GO_AHEAD)
+        return future
+
+    def pour(self, following: Letter | None) -> tuple[asyncio.Future[Reply], asyncio.Future[Reply] | None]:
+        if self._letter is None:
+            raise RuntimeError("pour, but no letter was announced")
+        poured: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._write(self._letter, poured))
+        self._letter = None
+        return poured, self._after(poured, following) if following is not None else None
+
+    def abandon(self) -> None:
+        self._letter, self.is_usable = None, False
+
+    async def leave(self) -> None:
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def _after(self, poured: "asyncio.Future[Reply]", following: Letter) -> asyncio.Future[Reply]:
+        announced: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._letter = following
+
+        def go_ahead(_: "asyncio.Future[Reply]") -> None:
+            if not announced.done():
+                announced.set_result(dialect.GO_AHEAD)
+
+        poured.add_done_callback(go_ahead)
+        return announced
+
+    async def _write(self, letter: Letter, poured: "asyncio.Future[Reply]") -> None:
+        problem = await asyncio.to_thread(_write, self._folder, f"{letter.delivery_id}.eml", letter.content)
+        if not poured.done():
+            poured.set_result(_reply(self._folder, problem, Stage.CONTENT))
+
+
 class FileTransport:
-    """Writes to the disk in threads, as many at once as there are `connections`."""
+    """As many lines as there are `connections`, and they are always connected."""
+
+    relays = (RELAY,)
 
     def __init__(self, folder: Path, connections: int = 4) -> None:
         self.folder = folder
         self.connections = connections
-        self._places = asyncio.Semaphore(connections)
+        self._held: set[FolderLine] = set()
+        self._news_to_come: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
         problem = await asyncio.to_thread(_try_out, self.folder)
@@ -31,26 +88,55 @@ class FileTransport:
             raise FolderError(
                 f"Cannot write mails to {self.folder}: {problem}. Check smtp.url and the folder's rights."
             )
+        self._news_to_come = asyncio.get_running_loop().create_future()
+
+    def take(self, relay: str | None = None, *, urgent: bool = False) -> Line | None:
+        kept = 0 if urgent or self.connections < 2 else max(self.connections // 8, 1)
+        if relay not in (None, RELAY) or len(self._held) >= self.connections - kept:
+            return None
+        line = FolderLine(self.folder)
+        self._held.add(line)
+        return line
+
+    def give_back(self, line: Line) -> None:
+        assert isinstance(line, FolderLine)
+        self._held.discard(line)
+        news, self._news_to_come = self._news_to_come, asyncio.get_running_loop().create_future()
+        if news is not None:
+            news.set_result(None)
+
+    def changed(self) -> Coroutine[Any, Any, None]:
+        news = self._news_to_come
+        assert news is not None
+        return _wait(news)
+
+    def trouble(self, relay: str | None = None) -> Reply | None:
+        """None: each mail finds out by itself, and one that cannot be written is put off."""
+        return None
 
     async def send(self, letter: Letter) -> Reply:
-        async with self._places:
-            problem = await asyncio.to_thread(_write, self.folder, f"{letter.delivery_id}.eml", letter.content)
-        return self._reply(problem, Stage.CONTENT)
+        return await sending.send(self, letter)
 
     async def probe(self) -> Reply:
-        return self._reply(await asyncio.to_thread(_try_out, self.folder), Stage.CONNECT)
+        return _reply(self.folder, await asyncio.to_thread(_try_out, self.folder), Stage.CONNECT)
 
     async def close(self) -> None:
-        """Nothing is kept open between mails."""
-
-    def _reply(self, problem: str, success: Stage) -> Reply:
-        if problem:
-            # As a relay that is down: nothing is wrong with the mail, and a disk can be made room on.
-            return Reply(0, f"cannot write to {self.folder}: {problem}", Stage.CONNECT)
-        return Reply(250, f"written to {self.folder}", success)
+        """Waits for what is being written."""
+        await asyncio.gather(*(line.leave() for line in self._held))
 
     def __repr__(self) -> str:
         return f"FileTransport({str(self.folder)!r})"
+
+
+async def _wait(news: "asyncio.Future[None]") -> None:
+    await asyncio.wait([news])
+
+
+def _reply(folder: Path, problem: str, success: Stage) -> Reply:
+    if problem:
+        # As a relay that is down: nothing is wrong with the mail, and a disk can be made room on.
+        return Reply(0, f"cannot write to {folder}: {problem}", Stage.CONNECT)
+    return Reply(250, f"written to {folder}", success)
 
 
 def _try_out(folder: Path) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from digest import errors, urls
 from digest.outbox.transports import file, smtp
-from digest.outbox.transports.connection import Relay, Timeouts, Tls
+from digest.outbox.transports.relay import Relay, Timeouts, Tls
 from digest.outbox.transports.transport import Transport
 
 EXAMPLES = "smtp://user@relay.example.org:587, smtps://user@relay.example.org:465 or file:///var/mail/out"
@@ -29,7 +29,7 @@ def from_url(
     if parts.scheme == "file":
         return file.FileTransport(_folder(parts), connections)
     if parts.scheme in ("smtp", "smtps"):
-        return smtp.SmtpTransport(_relay(parts, password), connections, timeouts)
+        return smtp.SmtpTransport([_relay(parts, password)], connections, timeouts)
     raise TransportUrlError(f"smtp.url must begin with smtp://, smtps:// or file:///. Write it like {EXAMPLES}.")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from digest import errors
 from digest.outbox.transports import file, smtp, urls
-from digest.outbox.transports.connection import Relay, Tls
+from digest.outbox.transports.relay import Relay, Tls
 
 RELAYS = [
     ("smtp://127.0.0.1", Relay("127.0.0.1", 25, Tls.NONE)),
@@ -59,14 +59,14 @@ WRONG = [
 def test_a_url_names_a_relay(url, relay):
     transport = urls.from_url(url, connections=3)
     assert isinstance(transport, smtp.SmtpTransport)
-    assert transport.relay == relay
+    assert transport.settings == (relay,)
     assert transport.connections == 3
 
 
 def test_a_password_given_apart_wins():
     transport = urls.from_url("smtps://mia:old@relay.example.org", password="new")
     assert isinstance(transport, smtp.SmtpTransport)
-    assert transport.relay.password == "new"
+    assert transport.settings[0].password == "new"
 
 
 def test_a_file_url_names_a_folder():
@@ -87,4 +87,4 @@ def test_a_wrong_url_is_told_in_one_line_without_its_password(url, says):
 def test_a_password_does_not_show():
     transport = urls.from_url("smtps://mia:s3cret@relay.example.org")
     assert isinstance(transport, smtp.SmtpTransport)
-    assert "s3cret" not in repr(transport) + str(transport) + repr(transport.relay) + repr(vars(transport))
+    assert "s3cret" not in repr(transport) + str(transport) + repr(transport.settings) + repr(vars(transport))
