@@ -76,6 +76,13 @@ class Outbox(Part):
     retry_minutes: float = Field(30, gt=0)
 
 
+class Engine(Part):
+    """`processes`: how many send on this machine; 1 is the service's own, more are children of it."""
+
+    kind: Literal["in-process", "procrastinate"] = "in-process"
+    processes: int = Field(1, ge=0, le=128)
+
+
 class Log(Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -91,6 +98,7 @@ class Settings(Part):
     ingest: Ingest = Ingest()
     editions: Editions = Editions()
     outbox: Outbox = Outbox()
+    engine: Engine = Engine()
     log: Log = Log()
 
     @pydantic.field_validator("base_url")

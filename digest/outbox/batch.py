@@ -45,8 +45,11 @@ class Sender:
     stopping: asyncio.Event
 
 
-async def run_batch(sender: Sender, batch_id: int) -> Counter[str]:
-    """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it."""
+async def run_batch(sender: Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:
+    """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it.
+
+    `exhausted` is set as soon as nothing more is to be handed over, though replies may still be waited for.
+    """
     owner = uuid.uuid4().hex
     batch, doubtful = await lease.take(sender.db, batch_id, owner, sender.clock())
     if batch is None:

@@ -25,16 +25,19 @@ RENEW_SECONDS = 3
 log = structlog.get_logger()
 
 
-async def find_due(db: database.Database, but: Collection[int] = ()) -> int | None:
-    """The most urgent Batch that nobody holds, or whose holder has gone; none of those in `but`."""
+async def find_due(db: database.Database, but: Collection[int] = (), *, priority: int | None = None) -> int | None:
+    """The most urgent Batch that is free and not in `but`; of no less urgent a priority than that given."""
     batch = models.Batch
-    free = sa.select(batch.id).where(_is_free(), batch.id.not_in(list(but)))
+    free = sa.select(batch.id).where(is_free(), batch.id.not_in(list(but)))
+    if priority is not None:
+        free = free.where(batch.priority <= priority)
     statement = free.order_by(batch.priority, batch.id).limit(1)
     async with db.reading() as connection:
         return (await connection.execute(statement)).scalar()
 
 
-def _is_free() -> sa.ColumnElement[bool]:
+def is_free() -> sa.ColumnElement[bool]:
+    """Nobody holds this Batch, or its holder has gone."""
     batch = models.Batch
     expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < database.clock_now())
     return sa.and_(batch.state != models.BatchState.DONE, sa.or_(batch.state == models.BatchState.QUEUED, expired))
@@ -48,7 +51,7 @@ async def take(db: database.Database, batch_id: int, owner: str, now: datetime) 
     batch = models.Batch
     taken = (
         sa.update(batch)
-        .where(batch.id == batch_id, _is_free())
+        .where(batch.id == batch_id, is_free())
         .values(
             state=models.BatchState.RUNNING,
             owner=owner,
