@@ -153,6 +153,19 @@ def serve(
 
 
 @app.command()
+def worker(
+    connections: Annotated[
+        int | None, typer.Option(min=1, max=500, help="Mails under way at once, instead of smtp.connections.")
+    ] = None,
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> int:
+    """Send only: no pages, no schedule. Beside `digest serve`, as many as you like. Ends cleanly on SIGTERM."""
+    from digest.commands import running
+
+    return running.worker(connections=connections, is_child=child)
+
+
+@app.command()
 def status(now: Now = None, json: Json = False) -> int:
     """Show publications, sources, editions, deliveries, and what needs attention."""
     from digest.commands import status

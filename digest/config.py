@@ -99,6 +99,13 @@ class Dkim(Part):
         return [dict(zip(DkimKey.model_fields, key, strict=True)) for key in keys]
 
 
+class Engine(Part):
+    """`processes`: how many send on this machine; 1 is the service's own, more are children of it."""
+
+    kind: Literal["in-process", "procrastinate"] = "in-process"
+    processes: int = Field(1, ge=0, le=128)
+
+
 class Log(Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -115,6 +122,7 @@ class Settings(Part):
     editions: Editions = Editions()
     outbox: Outbox = Outbox()
     dkim: Dkim = Dkim()
+    engine: Engine = Engine()
     log: Log = Log()
 
     @pydantic.field_validator("base_url")

@@ -1,7 +1,7 @@
 """Fixtures for all tests: both databases with the schema in place, and a fixed instant to start from.
 
-Every test that takes `db` runs twice, on SQLite and on PostgreSQL. Nothing is skipped when PostgreSQL is missing:
-the run fails.
+Every test that takes `db` runs twice, on SQLite and on PostgreSQL; one that takes `engine` once more, on PostgreSQL
+with Procrastinate. Nothing is skipped when PostgreSQL is missing: the run fails.
 """
 
 import asyncio
@@ -25,7 +25,28 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 DATABASES = tuple(os.environ.get("DIGEST_TEST_DATABASES", "sqlite,postgres").split(","))
+# Which engine may work over which database.
+ENGINES = (("sqlite", "in-process"), ("postgres", "in-process"), ("postgres", "procrastinate"))
 _numbers = itertools.count(1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run on each database, or each database with each of its engines, unless the test names its own."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if any("db_url" in mark.args[0] for mark in marks):
+        return
+    if "engine" in metafunc.fixturenames:
+        pairs = [pair for pair in ENGINES if pair[0] in DATABASES]
+        metafunc.parametrize(("db_url", "engine"), pairs, indirect=True, ids=map("-".join, pairs))
+    elif "db_url" in metafunc.fixturenames:
+        metafunc.parametrize("db_url", DATABASES, indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that sends, as the settings name it."""
+    kind: str = request.param
+    return kind
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +101,7 @@ def postgres_template(postgres_server: str) -> str:
     return name
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh database with the newest schema."""
     if request.param == "sqlite":

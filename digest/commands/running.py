@@ -140,5 +140,23 @@ def serve(*, host: str | None, port: int | None) -> int:
     return 0
 
 
+def worker(*, connections: int | None, is_child: bool) -> int:
+    # Loaded here, for it brings the engine with it.
+    from digest.run import worker
+
+    home = config.home()
+    settings = config.load(home)
+    logs.configure(level=settings.log.level, style=settings.log.format)
+    session.must_exist(settings)
+
+    def ready() -> None:
+        if not is_child:
+            output.remark("sending what is due; stop with Ctrl-C")
+
+    with session.in_words(settings):
+        asyncio.run(worker.work(settings, home, connections=connections, is_child=is_child, on_ready=ready))
+    return 0
+
+
 def _ready(url: str) -> None:
     output.remark(f"serving at {url}; stop with Ctrl-C")

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database
 from digest.audience import models as audience
 from digest.editions import choose, contents, models as editions, slots
-from digest.outbox import models
+from digest.outbox import models, wake
 
 # SQLite's one write lock is held for a slice: some 25 ms for this many. Each may be a group of its own and be named in
 # a statement, of which SQLite lets no more than 32,766 values be bound.
@@ -42,6 +42,7 @@ class Filler:
     topics: contents.Topics
     batch_size: int = 500
     slice_size: int = SLICE
+    submit: wake.Submit = wake.nobody
     kinds: dict[tuple[int, int, Group], type[choose.Verdict]] = dataclasses.field(default_factory=dict)
 
     def judge(
@@ -274,7 +275,8 @@ async def _queue(
     first = 0 if last is None else last + 1
     size = filler.batch_size
     new = [{"edition_id": edition.id, "ordinal": first + number} for number in range(-(-count // size))]
-    await connection.execute(sa.insert(batch), new)
+    made = await connection.execute(sa.insert(batch).returning(batch.id), new)
+    await filler.submit(connection, list(made.scalars()))
     wanted = (sa.func.row_number(type_=sa.Integer()).over(order_by=subscription.id) - 1) // size + first
     ordinal = sa.case((wanted < first + len(new), wanted), else_=first + len(new) - 1)
     dealt = sa.select(subscription.id, ordinal.label("ordinal")).where(readers).subquery()

@@ -26,18 +26,19 @@ RENEW_SECONDS = 3
 log = structlog.get_logger()
 
 
-async def find_due(db: database.Database, but: Collection[int] = ()) -> int | None:
-    """The most urgent Batch that nobody holds, or whose holder has gone; none of those in `but`, none of a paused
-    Edition.
-    """
+async def find_due(db: database.Database, but: Collection[int] = (), *, priority: int | None = None) -> int | None:
+    """The most urgent Batch that is free, not in `but` and not of a paused Edition; no less urgent than `priority`."""
     batch = models.Batch
-    free = sa.select(batch.id).where(_is_free(), batch.id.not_in(list(but)))
+    free = sa.select(batch.id).where(is_free(), batch.id.not_in(list(but)))
+    if priority is not None:
+        free = free.where(batch.priority <= priority)
     statement = free.order_by(batch.priority, batch.id).limit(1)
     async with db.reading() as connection:
         return (await connection.execute(statement)).scalar()
 
 
-def _is_free() -> sa.ColumnElement[bool]:
+def is_free() -> sa.ColumnElement[bool]:
+    """Nobody holds this Batch, or its holder has gone."""
     batch = models.Batch
     expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < database.clock_now())
     # One whose holder has gone is taken also while its Edition is paused: what was on the wire must become doubt.
@@ -67,7 +68,7 @@ async def take(db: database.Database, batch_id: int, owner: str, now: datetime) 
     batch = models.Batch
     taken = (
         sa.update(batch)
-        .where(batch.id == batch_id, _is_free())
+        .where(batch.id == batch_id, is_free())
         .values(
             state=models.BatchState.RUNNING,
             owner=owner,

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 
 from digest import database
 from digest.audience import models as audience
-from digest.outbox import models
+from digest.outbox import models, wake
 
 PRIORITY = 0
 AT_ONCE = 100
 
 
-async def run(db: database.Database, now: datetime) -> int:
+async def run(db: database.Database, now: datetime, *, submit: wake.Submit = wake.nobody) -> int:
     """Queue every notice due; how many that were."""
     # A look takes no write lock, and there is seldom anything.
     wanted = sa.select(audience.Subscription.id).where(audience.Subscription.notice_due.is_not(None)).limit(1)
@@ -24,12 +24,12 @@ async def run(db: database.Database, now: datetime) -> int:
         if (await connection.execute(wanted)).first() is None:
             return 0
     total = 0
-    while count := await _queue(db, now):
+    while count := await _queue(db, submit, now):
         total += count
     return total
 
 
-async def _queue(db: database.Database, now: datetime) -> int:
+async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> int:
     """One Batch of notices. The wish is taken off the Subscription in the transaction that makes the Delivery."""
     subscription, delivery = audience.Subscription, models.Delivery
     due = (
@@ -45,6 +45,7 @@ async def _queue(db: database.Database, now: datetime) -> int:
             return 0
         new = sa.insert(models.Batch).values(priority=PRIORITY).returning(models.Batch.id)
         batch_id = (await connection.execute(new)).scalar_one()
+        await submit(connection, [batch_id])
         deliveries = [
             {
                 "kind": row.notice_due,

@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database
 from digest.audience import models as audience
 from digest.editions import models as editions
-from digest.outbox import fill, models, record
+from digest.outbox import fill, models, record, wake
 
 RETRY_PRIORITY = 20
 NOTICE_PRIORITY = 0
 
 
-async def run(db: database.Database, *, batch_size: int, doubt: str, now: datetime) -> int:
+async def run(
+    db: database.Database, *, batch_size: int, doubt: str, now: datetime, submit: wake.Submit = wake.nobody
+) -> int:
     """Put due retries into Batches; how many Deliveries that were."""
     if doubt == "hold":
         await _settle_held_doubt(db, now)
@@ -27,7 +29,9 @@ async def run(db: database.Database, *, batch_size: int, doubt: str, now: dateti
         is_full = True
         while is_full:
             async with db.transaction() as connection:
-                count = await _regroup(connection, edition_id, batch_size=batch_size, doubt=doubt, now=now)
+                batch_id, count = await _regroup(connection, edition_id, batch_size=batch_size, doubt=doubt, now=now)
+                if batch_id is not None:
+                    await submit(connection, [batch_id])
             moved, is_full = moved + count, count == batch_size
     await _finish_editions(db, now)
     return moved
@@ -54,15 +58,18 @@ async def _waiting_editions(db: database.Database, doubt: str, now: datetime) ->
 
 async def _regroup(
     connection: AsyncConnection, edition_id: int | None, *, batch_size: int, doubt: str, now: datetime
-) -> int:
-    """One Batch of due retries of one Edition. A deferred one is queued anew; a doubtful one stays what it is."""
+) -> tuple[int | None, int]:
+    """One Batch of due retries of one Edition, and how many these are; no Batch if there are none.
+
+    A deferred one is queued anew; a doubtful one stays what it is.
+    """
     delivery, batch = models.Delivery, models.Batch
     priority = NOTICE_PRIORITY if edition_id is None else RETRY_PRIORITY
     of_edition = delivery.edition_id.is_(None) if edition_id is None else delivery.edition_id == edition_id
     due = sa.select(delivery.id).where(_is_due(doubt, now), of_edition).order_by(delivery.id).limit(batch_size)
     ids = list((await connection.execute(due.with_for_update(skip_locked=True))).scalars())
     if not ids:
-        return 0
+        return None, 0
     new = sa.insert(batch).values(edition_id=edition_id, priority=priority).returning(batch.id)
     batch_id = (await connection.execute(new)).scalar_one()
     requeued = sa.case(
@@ -70,7 +77,7 @@ async def _regroup(
         else_=delivery.state,
     )
     statement = sa.update(delivery).where(delivery.id.in_(ids)).values(batch_id=batch_id, state=requeued)
-    return (await connection.execute(statement)).rowcount
+    return batch_id, (await connection.execute(statement)).rowcount
 
 
 async def _settle_held_doubt(db: database.Database, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """`digest serve`: web, scheduler and sender in one process. SIGTERM drains and ends with 0.
 
 Each of the three lives on its own: a relay that is down does not stop the pages, a broken feed not the mail. What
-fails is logged, tried again, and shown on the readiness page until it works.
+fails is logged, tried again, and shown on the readiness page until it works. Sending may be left to other processes.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
@@ -19,23 +20,19 @@ import uvicorn
 from digest import config, errors, links
 from digest.articles import release
 from digest.editions import plan
-from digest.outbox import batch, fill, notices, reading, retry
-from digest.run import inprocess, instance, passes, pulse, schedule, wiring
+from digest.outbox import batch, fill, notices, reading
+from digest.run import loops, passes, processes, pulse, schedule, wiring
 from digest.web import app, parts as web
 
 log = structlog.get_logger()
 
 # Passes that must end well now and then for this node to be ready.
-PASSES = ("plan", "send")
+PASSES = ("plan", "notices", "outbox")
 IDLE_SECONDS = 1.0
-# After a failure the sender waits longer each time, up to this.
-LONGEST_WAIT_SECONDS = 30.0
 # Due retries are looked for this often; their own pauses are minutes.
 RETRY_SECONDS = 10.0
-# Filling a million readers takes seconds. So long it goes first, that an Edition does not stay half planned for hours.
+# Filling a million readers takes seconds. So long it goes before anything else is looked at.
 FILL_SECONDS = 1.0
-# Batches that broke are tried again this often. Longer than a lease: by then nothing else keeps them.
-MEND_SECONDS = 30.0
 # A client that never finishes its request must not keep us from ending.
 LAST_REQUESTS_SECONDS = 10
 
@@ -47,14 +44,24 @@ class ListenError(errors.DigestError):
 async def serve(settings: config.Settings, home: Path, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises the DigestError of whatever is set up wrongly at the start."""
     async with wiring.build(settings, home) as parts:
-        transport = wiring.transport_of(settings)
         # Bound before anything runs: a port in use is one line then, and not half a service.
         with _listen(settings.web.host, settings.web.port) as listening:
-            await transport.open()
-            try:
-                await Daemon(parts, parts.sender(transport)).run(listening, on_ready)
-            finally:
-                await transport.close()
+            async with _sender(parts) as sender:
+                await Daemon(parts, sender).run(listening, on_ready)
+
+
+@contextlib.asynccontextmanager
+async def _sender(parts: wiring.Parts) -> AsyncIterator[batch.Sender]:
+    """A Sender over an open transport, or over one that stays closed where other processes send."""
+    transport = wiring.transport_of(parts.settings)
+    if parts.settings.engine.processes != 1:
+        yield parts.sender(transport)
+        return
+    await transport.open()
+    try:
+        yield parts.sender(transport)
+    finally:
+        await transport.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -90,7 +97,7 @@ class Daemon:
         self.parts, self.sender = parts, sender
         self.pulse = pulse.Pulse()
         self.stopping = sender.stopping
-        self.broken: dict[int, str] = {}
+        self._retries = loops.Every(RETRY_SECONDS)
 
     async def run(self, listening: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
         server = self._server()
@@ -101,14 +108,13 @@ class Daemon:
         scheduler.start()
         # What fell due while nobody was running should not wait for the next full minute.
         early = [asyncio.create_task(self._plan()), asyncio.create_task(self._ingest())]
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        sending = asyncio.create_task(self._send_for_ever())
+        lasting = [asyncio.create_task(work) for work in (server.serve(sockets=[listening]), *self._for_ever())]
         if on_ready:
             on_ready(_url(listening))
         log.info("started", instance=self.parts.instance)
         stop = asyncio.create_task(self.stopping.wait())
-        # Should one of the two end by itself, the process ends too, and whoever watches it starts it anew.
-        await asyncio.wait({serving, sending, stop}, return_when=asyncio.FIRST_COMPLETED)
+        # Should one of them end by itself, the process ends too, and whoever watches it starts it anew.
+        await asyncio.wait({*lasting, stop}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
         self.stopping.set()
         server.should_exit = True
@@ -116,7 +122,13 @@ class Daemon:
         scheduler.shutdown(wait=False)
         for task in early:
             task.cancel()
-        await self._drain([serving, sending], early)
+        await self._drain(lasting, early)
+
+    def _for_ever(self) -> Iterator[Coroutine[Any, Any, None]]:
+        yield self._send_for_ever()
+        # Apart from each other: somebody waits for a notice, and a million retries take a while.
+        for name, work in (("notices", self._notices), ("outbox", self._tidy)):
+            yield loops.repeat(self.pulse, name, work, self.stopping, seconds=IDLE_SECONDS)
 
     async def _drain(self, tasks: list[asyncio.Task[None]], cancelled: list[asyncio.Task[None]]) -> None:
         """Hand nothing more over, wait for every reply on the wire and record it, answer the last requests."""
@@ -147,7 +159,8 @@ class Daemon:
 
     async def _probe(self) -> web.Readiness:
         parts = self.parts
-        return await pulse.look(parts.db, self.pulse, parts.instance, parts.clock(), PASSES)
+        senders = processes.names(parts.settings.engine.processes)
+        return await pulse.look(parts.db, self.pulse, parts.instance, parts.clock(), (*PASSES, *senders))
 
     async def _ingest(self) -> None:
         async def work() -> None:
@@ -155,77 +168,38 @@ class Daemon:
             await passes.ingest(self.parts, report, report.now)
             await release.run(self.parts.db, self.parts.clock())
 
-        await self._guarded("ingest", work)
+        await self.pulse.watch("ingest", work)
 
     async def _plan(self) -> None:
         async def work() -> None:
             now = self.parts.clock()
             await release.run(self.parts.db, now)
-            await instance.check(self.parts.db, self.parts.instance)
+            await self.parts.fence()
             await plan.run(self.parts.db, self.parts.policy, now)
 
-        await self._guarded("plan", work)
+        await self.pulse.watch("plan", work)
 
-    async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Whether it ended well. Nothing that goes wrong in a pass ends the process."""
-        try:
-            await work()
-        except errors.DigestError as error:
-            log.error("pass_failed", name=name, reason=str(error))
-            self.pulse.fail(name, str(error))
-            return False
-        except Exception as error:
-            log.exception("pass_failed", name=name)
-            self.pulse.fail(name, type(error).__name__)
-            return False
-        self.pulse.beat(name)
-        return True
+    async def _notices(self) -> bool:
+        await self.parts.fence()
+        await notices.run(self.parts.db, self.parts.clock(), submit=self.parts.engine.submit)
+        return False
 
-    async def _send_for_ever(self) -> None:
-        """Fill and send whatever there is, then look again soon."""
-        wait, retries, mending = IDLE_SECONDS, _Every(RETRY_SECONDS), _Every(MEND_SECONDS)
-        while not self.stopping.is_set():
-            self._busy = False
-            is_well = await self._guarded("send", lambda: self._send(retries, mending))
-            wait = IDLE_SECONDS if is_well else min(wait * 2, LONGEST_WAIT_SECONDS)
-            if not (is_well and self._busy):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.stopping.wait(), wait)
-
-    async def _send(self, retries: "_Every", mending: "_Every") -> None:
-        """One turn: notices, due retries, some slices of each Edition, then one Batch.
-
-        Only one, so that a request to confirm waits behind some hundred mails of a large Edition and not behind all.
-        """
+    async def _tidy(self) -> bool:
+        """Due retries, and some slices of each Edition; whether there are more of these."""
         parts, now = self.parts, self.parts.clock()
-        await instance.check(parts.db, parts.instance)
-        await notices.run(parts.db, now)
-        if retries.is_due():
-            outbox = parts.settings.outbox
-            await retry.run(parts.db, batch_size=outbox.batch_size, doubt=parts.settings.smtp.doubt, now=now)
-        if mending.is_due():
-            self.broken.clear()
+        await parts.fence()
+        if self._retries.is_due():
+            await passes.again(parts, now)
         started = time.monotonic()
         while (has_more := (await fill.run(parts.db, parts.filler, now)).more) and not self.stopping.is_set():
             if time.monotonic() - started > FILL_SECONDS:
                 break
-        sent = await inprocess.send_next(self.sender, self.broken)
-        self._busy = has_more or sent is not None
-        if self.broken:
-            self.pulse.fail("batches", "; ".join(f"batch {id_}: {reason}" for id_, reason in self.broken.items()))
-        elif sent is None:
-            self.pulse.beat("batches")
+        return has_more
 
-
-class _Every:
-    """True at first, then once per so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self._next = seconds, 0.0
-
-    def is_due(self) -> bool:
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self.seconds
-        return True
+    async def _send_for_ever(self) -> None:
+        """Send in this process, or see to it that others do."""
+        settings = self.parts.settings
+        if settings.engine.processes == 1:
+            await self.parts.engine.run(self.parts.shift(self.sender, self.pulse))
+        else:
+            await processes.keep(processes.shares(settings), self.stopping, self.pulse)

@@ -14,7 +14,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 # These say at info what our own events say better, or with whole URLs in it.
-TALKATIVE = ("httpx", "httpcore", "alembic", "apscheduler", "aiosqlite", "asyncio", "uvicorn.access")
+TALKATIVE = ("httpx", "httpcore", "alembic", "apscheduler", "procrastinate", "aiosqlite", "asyncio", "uvicorn.access")
 _ADDRESS = re.compile(r"[^\s<>@\"'=:,;()\[\]]+@[^\s<>@\"',;()\[\]]+")
 
 

@@ -46,7 +46,7 @@ async def run_due(parts: Parts, now: datetime, sender: batch.Sender) -> Report:
     if not await attempt(report, "fence", lambda: instance.check(parts.db, parts.instance)):
         return report
     await attempt(report, "plan", lambda: _plan(parts, report, now))
-    await attempt(report, "notices", lambda: notices.run(parts.db, now))
+    await attempt(report, "notices", lambda: notices.run(parts.db, now, submit=parts.engine.submit))
     await attempt(report, "send", lambda: _send(parts, report, sender, now))
     return report
 
@@ -76,11 +76,13 @@ async def _plan(parts: Parts, report: Report, now: datetime) -> None:
 
 
 async def _send(parts: Parts, report: Report, sender: batch.Sender, now: datetime) -> None:
-    """Fill and send in turns, so that the first mails leave while a large Edition is still being filled."""
-    settings, broken = parts.settings, dict[int, str]()
+    """Fill and send in turns, so that the first mails leave while a large Edition is still being filled.
+
+    Whatever the engine, this process sends by itself what nobody else has taken: it may be the only one there is.
+    """
+    broken: dict[int, str] = {}
     while not sender.stopping.is_set():
-        size, doubt = settings.outbox.batch_size, settings.smtp.doubt
-        moved = await retry.run(parts.db, batch_size=size, doubt=doubt, now=now)
+        moved = await again(parts, now)
         filled = await fill.run(parts.db, parts.filler, now)
         report.deliveries["empty"] += filled.settled
         counts = await inprocess.drain(sender, broken)
@@ -88,6 +90,12 @@ async def _send(parts: Parts, report: Report, sender: batch.Sender, now: datetim
         if not (moved or filled.more or counts):
             break
     report.failures += [f"send: batch {id_} could not be sent: {reason}" for id_, reason in broken.items()]
+
+
+async def again(parts: Parts, now: datetime) -> int:
+    """Send due retries round again; how many Deliveries that were."""
+    size, doubt = parts.settings.outbox.batch_size, parts.settings.smtp.doubt
+    return await retry.run(parts.db, batch_size=size, doubt=doubt, now=now, submit=parts.engine.submit)
 
 
 async def as_document(parts: Parts, report: Report) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 import asyncio
 import dataclasses
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest import database, errors, zones
@@ -20,6 +23,9 @@ SILENT_SECONDS = 200
 PATIENCE_SECONDS = 5
 # A Cadence that is due should be planned within a minute.
 LATE = timedelta(minutes=5)
+
+T = TypeVar("T")
+log = structlog.get_logger()
 
 
 @dataclasses.dataclass
@@ -36,6 +42,21 @@ class Pulse:
 
     def fail(self, name: str, reason: str) -> None:
         self.failures[name] = reason
+
+    async def watch(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """What the work came to, None if it failed. Nothing that goes wrong in a pass ends the process."""
+        try:
+            done = await work()
+        except errors.DigestError as error:
+            log.error("pass_failed", name=name, reason=str(error))
+            self.fail(name, str(error))
+            return None
+        except Exception as error:
+            log.exception("pass_failed", name=name)
+            self.fail(name, type(error).__name__)
+            return None
+        self.beat(name)
+        return done
 
     def silent(self, names: tuple[str, ...]) -> list[str]:
         """The passes that have not ended well for too long."""

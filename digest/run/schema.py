@@ -17,6 +17,7 @@ from digest.articles import models as _articles  # noqa: F401 - registers its ta
 from digest.audience import models as _audience  # noqa: F401
 from digest.editions import models as _editions  # noqa: F401
 from digest.outbox import models as _outbox  # noqa: F401
+from digest.run import job_tables
 
 # Any constant will do, as long as nothing else in the same database uses it: "digest" in ASCII.
 ADVISORY_LOCK = 0x646967657374
@@ -55,7 +56,8 @@ async def upgrade(db: database.Database) -> bool:
 def _upgrade(connection: sa.Connection) -> bool:
     before = MigrationContext.configure(connection).get_current_revision()
     command.upgrade(_config(connection), "head")
-    return before != newest()
+    has_new_jobs = job_tables.upgrade(connection)
+    return has_new_jobs or before != newest()
 
 
 async def check(db: database.Database) -> None:
@@ -63,19 +65,25 @@ async def check(db: database.Database) -> None:
     try:
         async with db.reading() as connection:
             found = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+            is_whole = found == newest() and await connection.run_sync(job_tables.are_current)
     except (OperationalError, OSError) as error:
         raise database.unreachable(db.engine.url, error) from error
+    if found is None:
+        raise SchemaError("the database has no tables yet; run: digest init")
     if found != newest():
-        raise SchemaError(
-            "the database has no tables yet; run: digest init"
-            if found is None
-            else f"the database has schema {found}, this version needs {newest()}; run: digest db upgrade"
-        )
+        raise SchemaError(f"the database has schema {found}, this version needs {newest()}; run: digest db upgrade")
+    if not is_whole:
+        raise SchemaError("the tables for Procrastinate's jobs are missing or old; run: digest db upgrade")
+
+
+def is_ours(name: str | None, _kind: str, _parents: Any) -> bool:
+    """Whether Alembic looks after this table or index."""
+    return not (name or "").startswith(job_tables.PREFIXES)
 
 
 def differences(connection: sa.Connection) -> list[Any]:
     """What the models say and the database has not; empty when the migrations are complete."""
     from alembic.autogenerate import compare_metadata
 
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
     return list(compare_metadata(context, metadata()))

@@ -8,13 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import digest
-from digest import clock, config, database, links, templating
+from digest import clock, config, database, errors, links, templating
 from digest.articles import changes, fetch, poll
 from digest.audience import suppression
 from digest.editions import compose, contents, plan
 from digest.outbox import batch, dkim, fill, handing, outcomes, signing_keys, writer
 from digest.outbox.transports import relay as smtp_relay, transport, urls as transport_urls
-from digest.run import bugs, instance, schema
+from digest.run import bugs, engine as engines, inprocess, instance, pulse, schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +32,40 @@ class Parts:
     filler: fill.Filler
     policy: plan.Policy
     fetcher: poll.Fetcher
+    engine: engines.Engine
     instance: str
 
     def sender(self, way_out: transport.Transport) -> batch.Sender:
         """A Sender over an open transport."""
         patience = outcomes.Patience(normal=timedelta(minutes=self.settings.outbox.retry_minutes))
         return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event(), bugs.trap)
+
+    async def fence(self) -> None:
+        """Raises InstanceError when this installation may not send."""
+        await instance.check(self.db, self.instance)
+
+    def shift(self, sender: batch.Sender, own_pulse: pulse.Pulse) -> engines.Shift:
+        """What the engine works with in this process."""
+        return engines.Shift(sender, self.fence, own_pulse)
+
+
+class EngineError(errors.DigestError):
+    """The engine chosen cannot work with this database."""
+
+
+def engine_of(settings: config.Settings, db: database.Database) -> engines.Engine:
+    """The engine the settings name. Raises EngineError."""
+    if settings.engine.kind == "in-process":
+        return inprocess.InProcess()
+    if db.is_sqlite:
+        raise EngineError(
+            'engine.kind = "procrastinate" (DIGEST_ENGINE_KIND) needs PostgreSQL, and database.url names an SQLite '
+            'file; use "in-process", or a database.url that begins with postgresql://'
+        )
+    # Here, for it takes a quarter of a second to load, and most installations do without.
+    from digest.run import procrastinate
+
+    return procrastinate.Procrastinate(db)
 
 
 def transport_of(settings: config.Settings, *, connections: int | None = None) -> transport.Transport:
@@ -105,7 +133,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
     async with open_database(settings) as db:
         shelves, topics = contents.Shelves(), contents.Topics()
         hasher = suppression.Hasher(settings.keys())
-        stamp, keys = await instance.stamp(db), keyring(settings, home)
+        stamp, keys, driver = await instance.stamp(db), keyring(settings, home), engine_of(settings, db)
         imprint = writer.Imprint(settings.base_url, stamp, settings.smtp.feedback_id, keys)
         scribe = writer.Writer(db, compose.Composer(mail_templates(home)), signer, imprint)
         yield Parts(
@@ -117,9 +145,10 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             hasher=hasher,
             writer=scribe,
             desk=handing.Desk(shelves, topics, hasher, scribe),
-            filler=fill.Filler(shelves, topics, batch_size=settings.outbox.batch_size),
+            filler=fill.Filler(shelves, topics, batch_size=settings.outbox.batch_size, submit=driver.submit),
             policy=policy(settings),
             fetcher=fetcher(settings),
+            engine=driver,
             instance=instance.name(home, settings.instance),
         )
 

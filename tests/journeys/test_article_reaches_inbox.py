@@ -13,8 +13,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def world(db_url: str, tmp_path: Path, now: datetime, anyio_backend: str) -> AsyncIterator[World]:
-    async with worlds.a_world(db_url, tmp_path, now) as made:
+async def world(db_url: str, engine: str, tmp_path: Path, now: datetime, anyio_backend: str) -> AsyncIterator[World]:
+    async with worlds.a_world(db_url, tmp_path, now, engine=engine) as made:
         yield made
 
 

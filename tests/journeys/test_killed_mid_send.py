@@ -20,9 +20,9 @@ READERS, CONNECTIONS, DAY = 14, 4, timedelta(days=1)
 
 
 @pytest.fixture
-async def world(db_url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
+async def world(db_url: str, engine: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
     """One Edition queued for many readers, at the real time, and a relay that is slow to answer."""
-    async with worlds.a_world(db_url, tmp_path, datetime.now(UTC) - DAY) as made:
+    async with worlds.a_world(db_url, tmp_path, datetime.now(UTC) - DAY, engine=engine) as made:
         for number in range(READERS):
             await made.subscribe(f"r{number}@example.org", "daily")
         await made.publish("one", "heart")

@@ -67,7 +67,7 @@ async def everything(world: World, sender: batch.Sender) -> None:
     await release.run(sender.db, world.now)
     await plan.run(sender.db, plan.Policy(), world.now)
     while (await fill.run(sender.db, filler, world.now)).more:
-        await inprocess.send_next(sender, {})
+        await inprocess.drain(sender, {})
     broken: dict[int, str] = {}
     await inprocess.drain(sender, broken)
     assert broken == {}

@@ -29,7 +29,7 @@ def ran(world, monkeypatch):
 
     seen = Ran()
 
-    async def run_batch(sender, batch_id):
+    async def run_batch(sender, batch_id, _exhausted):
         seen.append(batch_id)
         if batch_id in seen.broken:
             raise seen.broken[batch_id]
@@ -48,7 +48,7 @@ async def test_the_most_urgent_goes_first(world, ran):
     retry, first, notice, second = await some_batches(world, 20, 10, 0, 10)
     assert await inprocess.drain(world.sender, {}) == {"sent": 4}
     assert ran == [notice, first, second, retry]
-    assert await inprocess.send_next(world.sender, {}) is None
+    assert await inprocess.drain(world.sender, {}) == {}
 
 
 async def test_what_always_breaks_stops_nothing_behind_it(world, ran):

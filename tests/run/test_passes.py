@@ -23,11 +23,11 @@ class MistakeError(errors.DigestError):
     pass
 
 
-async def breaks(*_):
+async def breaks(*_, **__):
     raise ZeroDivisionError("by zero")
 
 
-async def is_mistaken(*_):
+async def is_mistaken(*_, **__):
     raise MistakeError("mend this")
 
 

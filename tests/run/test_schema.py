@@ -47,15 +47,17 @@ async def test_concurrent_writers_lose_nothing(db: database.Database) -> None:
     async with db.transaction() as connection:
         await connection.execute(sa.insert(database.Meta).values(key="count", value="0"))
 
+    is_count = database.Meta.key == "count"
+
     async def add_one() -> None:
         async with db.transaction() as connection:
-            row = sa.select(database.Meta.value).where(database.Meta.key == "count").with_for_update()
+            row = sa.select(database.Meta.value).where(is_count).with_for_update()
             count = int((await connection.execute(row)).scalar_one())
-            await connection.execute(sa.update(database.Meta).values(value=str(count + 1)))
+            await connection.execute(sa.update(database.Meta).where(is_count).values(value=str(count + 1)))
 
     await asyncio.gather(*(add_one() for _ in range(20)))
     async with db.reading() as connection:
-        assert (await connection.execute(sa.select(database.Meta.value))).scalar_one() == "20"
+        assert (await connection.execute(sa.select(database.Meta.value).where(is_count))).scalar_one() == "20"
 
 
 def _fresh_database(server: str) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,17 +16,18 @@ from tests.support.world import World
 ROOT = Path(__file__).parents[2]
 # A loaded machine needs some seconds to load Python and the program.
 PATIENCE = 60
+SERVE, WORKER = ("serve", "--port", "0"), ("worker",)
 
 
 class Node:
-    """`digest serve` as a process of its own. What it says is kept in a file."""
+    """`digest serve` or `digest worker` as a process of its own. What it says is kept in a file."""
 
     def __init__(self, process: asyncio.subprocess.Process, said: Path) -> None:
         self.process = process
         self._said = said
 
     @classmethod
-    async def start(cls, world: World, url: str, name: str, **variables: str) -> Self:
+    async def start(cls, world: World, url: str, name: str, verb: Sequence[str] = SERVE, **variables: str) -> Self:
         home = world.parts.home
         environment = {
             "PATH": os.environ["PATH"],
@@ -38,11 +39,12 @@ class Node:
             "DIGEST_DATABASE_URL": url,
             "DIGEST_SMTP_URL": world.server.url,
             "DIGEST_SMTP_CONNECTIONS": "4",
+            "DIGEST_ENGINE_KIND": world.parts.settings.engine.kind,
         }
         said = home / f"{name}.log"
         with said.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "digest", "serve", "--port", "0"),
+                *(sys.executable, "-m", "digest", *verb),
                 env=environment | variables,
                 stdout=output,
                 stderr=output,
@@ -70,9 +72,11 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def running(world: World, url: str, count: int = 1, **variables: str) -> AsyncIterator[list[Node]]:
+async def running(
+    world: World, url: str, count: int = 1, verb: Sequence[str] = SERVE, **variables: str
+) -> AsyncIterator[list[Node]]:
     """So many nodes over one database; whoever is still there at the end is killed."""
-    nodes = [await Node.start(world, url, f"node{number}", **variables) for number in range(count)]
+    nodes = [await Node.start(world, url, f"{verb[0]}{number}", verb, **variables) for number in range(count)]
     try:
         yield nodes
     finally:

@@ -9,6 +9,7 @@ context.configure(
     target_metadata=schema.metadata(),
     render_as_batch=True,
     compare_type=True,
+    include_name=schema.is_ours,
 )
 with context.begin_transaction():
     context.run_migrations()
