@@ -306,23 +306,26 @@ class Integers(sa.types.TypeDecorator[list[int]]):
         return str(value) if dialect.name == "sqlite" else value
 
 
-class listed(GenericFunction[bool]):
-    """`listed(column, sa.bindparam("ids", type_=Integers))`: whether the column is one of them."""
+class members(GenericFunction[int]):
+    """The integers of a list as rows; see `listed`."""
 
-    type = sa.Boolean()
+    type = sa.BigInteger()
     inherit_cache = True
 
 
-@compiles(listed, "postgresql")
-def _postgresql_listed(element: Any, compiler: Any, **kw: Any) -> str:
-    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{column} = ANY ({values})"
+@compiles(members, "postgresql")
+def _postgresql_members(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **kw)}))"
 
 
-@compiles(listed, "sqlite")
-def _sqlite_listed(element: Any, compiler: Any, **kw: Any) -> str:
-    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"
+@compiles(members, "sqlite")
+def _sqlite_members(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"
+
+
+def listed(column: orm.InstrumentedAttribute[int], name: str) -> sa.ColumnElement[bool]:
+    """Whether the column is one of the integers in the parameter `name`."""
+    return column.op("IN", is_comparison=True)(members(sa.bindparam(name, type_=Integers)))
 
 
 class each_pair(GenericFunction[Any]):
@@ -339,11 +342,6 @@ def _postgresql_pairs(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(each_pair, "sqlite")
 def _sqlite_pairs(element: Any, compiler: Any, **kw: Any) -> str:
     return f"json_each({compiler.process(element.clauses, **kw)})"
-
-
-def ids(name: str) -> sa.BindParameter[Any]:
-    """A parameter for a list of integers."""
-    return sa.bindparam(name, type_=Integers)
 
 
 def insert(connection: AsyncConnection, model: type[Base]) -> sqlite.Insert | postgresql.Insert:

@@ -126,7 +126,7 @@ async def lock(connection: AsyncConnection, subscription_ids: Sequence[int]) -> 
 
 def _lock() -> Any:
     subscription = audience.Subscription
-    chosen = sa.select(subscription.id).where(database.listed(subscription.id, database.ids("ids")))
+    chosen = sa.select(subscription.id).where(database.listed(subscription.id, "ids"))
     return chosen.order_by(subscription.id).with_for_update(skip_locked=True)
 
 
@@ -156,7 +156,7 @@ def _look() -> Any:
         )
         .join(subscription, subscription.id == delivery.subscription_id)
         .join(subscriber, subscriber.id == subscription.subscriber_id)
-        .where(database.listed(delivery.id, database.ids("ids")), delivery.state.in_(HANDED_OVER))
+        .where(database.listed(delivery.id, "ids"), delivery.state.in_(HANDED_OVER))
         .order_by(delivery.id)
     )
 

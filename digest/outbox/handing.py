@@ -217,7 +217,7 @@ def _frozen() -> Any:
 
 def _repeated(state: models.DeliveryState) -> Any:
     delivery = models.Delivery
-    is_one = sa.and_(database.listed(delivery.id, database.ids("p_ids")), delivery.state == state)
+    is_one = sa.and_(database.listed(delivery.id, "p_ids"), delivery.state == state)
     return sa.update(delivery).where(is_one).values(_sending())
 
 

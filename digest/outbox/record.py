@@ -199,14 +199,14 @@ def _covers(is_dated: bool, is_instant: bool) -> Any:
         values["last_date"] = sa.case((later, day), else_=subscription.last_date)
     if is_instant:
         values["last_instant_at"] = sa.bindparam("p_moment", type_=database.UtcDateTime())
-    return sa.update(subscription).where(database.listed(subscription.id, database.ids("p_ids"))).values(values)
+    return sa.update(subscription).where(database.listed(subscription.id, "p_ids")).values(values)
 
 
 def _accepted() -> Any:
     delivery = models.Delivery
     now = sa.bindparam("p_now", type_=database.UtcDateTime())
     values = {"code": sa.bindparam("p_code", type_=sa.Integer()), "finished_at": now, "retry_at": None, "reason": None}
-    is_one = database.listed(delivery.id, database.ids("p_ids"))
+    is_one = database.listed(delivery.id, "p_ids")
     return sa.update(delivery).where(is_one).values(state=models.DeliveryState.SENT, **values)
 
 
