@@ -83,5 +83,5 @@ async def mailed(line: Line, *letters: Letter) -> list[Told]:
 async def until(is_so: Callable[[], object]) -> None:
     """Looks again and again, and not for ever."""
     async with asyncio.timeout(10):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 what is waited for happens in a server
             await asyncio.sleep(0.005)
