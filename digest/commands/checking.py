@@ -4,7 +4,6 @@ Changes nothing. Errors are what would stop the service or break a promise to re
 should know before the first mail.
 """
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from digest import config, database, errors, links, publications, urls
 from digest.commands import output, session
 from digest.editions import compose, typeset
 from digest.outbox.transports import transport
-from digest.run import schema, wiring
+from digest.run import loop, schema, wiring
 
 
 class Findings:
@@ -32,7 +31,7 @@ def check(*, probe: bool, as_json: bool) -> int:
         session.log(settings)
         _addresses(settings, found)
         _keys(settings, found)
-        asyncio.run(_surroundings(settings, found, probe=probe))
+        loop.run(_surroundings(settings, found, probe=probe))
     specs = _publications(home, found)
     _templates(home, specs, found)
     document = {"errors": found.errors, "warnings": found.warnings}

@@ -15,7 +15,7 @@ from digest.commands import output, session
 from digest.editions import models as editions
 from digest.outbox import batch, models as outbox
 from digest.outbox.transports import transport
-from digest.run import logs, passes, wiring
+from digest.run import logs, loop, passes, wiring
 
 STOPPED = 130
 
@@ -136,7 +136,7 @@ def serve(*, host: str | None, port: int | None) -> int:
     logs.configure(level=settings.log.level, style=settings.log.format)
     session.must_exist(settings)
     with session.in_words(settings):
-        asyncio.run(daemon.serve(settings, home, on_ready=_ready))
+        loop.run(daemon.serve(settings, home, on_ready=_ready))
     return 0
 
 

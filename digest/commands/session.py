@@ -1,6 +1,5 @@
 """Opens the installation for one verb, and puts what a database or disk does to it into words."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import clock, config, database
-from digest.run import logs, schema, wiring
+from digest.run import logs, loop, schema, wiring
 
 T = TypeVar("T")
 
@@ -22,7 +21,7 @@ def play(work: Callable[[wiring.Parts], Awaitable[T]], *, at: clock.Clock = cloc
         async with opened(at) as parts:
             return await work(parts)
 
-    return asyncio.run(run())
+    return loop.run(run())
 
 
 def transact(work: Callable[[wiring.Parts, AsyncConnection], Awaitable[T]], *, at: clock.Clock = clock.system) -> T:

@@ -4,7 +4,6 @@ Leaves settings, keys, the installation's name, a database with its schema, and 
 Never overwrites a file.
 """
 
-import asyncio
 import os
 import secrets
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 from digest import config, database, links, publications, templating
 from digest.audience import apply as applying
 from digest.commands import content, output, session
-from digest.run import instance, schema, wiring
+from digest.run import instance, loop, schema, wiring
 
 FIRST_PUBLICATION = "mias-feed"
 # 48 random bytes are 64 characters: twice what links.MIN_KEY_LENGTH asks for.
@@ -30,7 +29,7 @@ def init() -> int:
     links.Signer(settings.keys())  # before the database, so that weak keys leave nothing half done
     first = _first_publication(home)
     with session.in_words(settings):
-        asyncio.run(_set_up(settings, home, first))
+        loop.run(_set_up(settings, home, first))
     print(f"\nReady in {home}. Next:")
     print(f"  look through   {home / 'config' / 'digest.toml'} and set DIGEST_SMTP_URL")
     print(f"  bring articles digest ingest {FIRST_PUBLICATION} URL-OR-FILE")
@@ -53,7 +52,7 @@ def upgrade() -> int:
     settings = config.load(config.home())
     session.log(settings)
     with session.in_words(settings):
-        changed = asyncio.run(_upgrade(settings))
+        changed = loop.run(_upgrade(settings))
     print("The database has the newest schema now." if changed else "The database has the newest schema already.")
     return 0
 

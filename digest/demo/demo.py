@@ -19,7 +19,7 @@ from digest.articles import sources
 from digest.audience import apply, importing
 from digest.demo import facts, feeds, folder, letters, report, site, stage, verdict, virtual
 from digest.demo.stage import Stage, Wish as Wish  # what a caller has to bring
-from digest.run import logs
+from digest.run import logs, loop
 
 DONE, WRONG, INTERRUPTED = 0, 1, 130
 # How often the site's doings, a sign-up or a resumed pause, are carried out once the ten days are over.
@@ -34,7 +34,7 @@ def main(wish: Wish) -> int:
     logs.configure(level="warning", style="console")
     out, serving = report.console(), asyncio.Event()
     try:
-        return asyncio.run(run(wish, out, serving))
+        return loop.run(run(wish, out, serving))
     except KeyboardInterrupt:
         out.print()
         return DONE if serving.is_set() else INTERRUPTED

@@ -7,6 +7,8 @@ maps a step (greeting, ehlo, mail, rcpt, data, content, rset, quit) to replies f
 import asyncio
 import dataclasses
 import re
+import socket
+import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,8 +24,8 @@ USUAL = {
 }
 # Instead of a reply: end the connection, gently or by a reset; say nothing at all.
 CLOSE, RESET, STALL = "close", "reset", "stall"
-# After the reply that precedes it: "250 OK" + THEN_CLOSE.
-THEN_CLOSE = "\0"
+# After the reply that precedes them: "250 OK" + THEN_CLOSE.
+THEN_CLOSE, THEN_RESET = "\0", "\1"
 
 
 @dataclasses.dataclass
@@ -42,6 +44,10 @@ class RawServer:
     most_open: int = 0
     connections: int = 0
     port: int = 0
+    starttls: Any = None
+
+    def __post_init__(self) -> None:
+        self.script = {step: list(replies) for step, replies in self.script.items()}
 
     @property
     def url(self) -> str:
@@ -53,12 +59,13 @@ class RawServer:
 
     def usual(self, step: str) -> str:
         if step == "ehlo":
-            lines = ["raw.test", *self.extensions]
+            lines = ["raw.test", *self.extensions, *(["STARTTLS"] if self.starttls else [])]
             return "\r\n".join(f"250{'-' if line is not lines[-1] else ' '}{line}" for line in lines)
-        return USUAL.get(step, "500 5.5.2 what")
+        return "220 2.0.0 go ahead" if step == "starttls" else USUAL.get(step, "500 5.5.2 what")
 
     def recipients(self) -> list[str]:
-        return [recipient for _, recipient, _ in self.mails]
+        """Of mails that had one."""
+        return [recipient for _, recipient, _ in self.mails if recipient]
 
 
 @asynccontextmanager
@@ -85,7 +92,7 @@ class _Talk(asyncio.Protocol):
     def __init__(self, owner: RawServer, talks: "set[_Talk]") -> None:
         self.owner, self.talks = owner, talks
         self.buffer = b""
-        self.unsent = b""
+        self.unsent = self.in_pieces = b""
         self.is_deaf = self.is_content = False
         self.sender = self.recipient = ""
 
@@ -115,7 +122,7 @@ class _Talk(asyncio.Protocol):
             if not dot:
                 return False
             self.buffer, self.is_content = rest, False
-            self.take(content.removeprefix(b"\r\n") + b"\r\n" if content != b"\r\n" else b"")
+            self.take(content.removeprefix(b"\r\n") + b"\r\n" if content else b"")
             return True
         line, end, rest = self.buffer.partition(b"\r\n")
         if not end:
@@ -139,6 +146,16 @@ class _Talk(asyncio.Protocol):
         if verb == "quit":
             self.flush()
             self.transport.close()
+        if verb == "starttls":
+            self.is_deaf = True
+            self.flush()
+            self.upgrade = asyncio.create_task(self.start_tls())
+
+    async def start_tls(self) -> None:
+        loop, context = asyncio.get_running_loop(), self.owner.starttls
+        self.transport = await loop.start_tls(self.transport, self, context, server_side=True)
+        self.is_deaf = False
+        self.data_received(b"")  # what came while the handshake ended
 
     def take(self, content: bytes) -> None:
         self.owner.said.append(f"content {len(content)}")
@@ -153,31 +170,38 @@ class _Talk(asyncio.Protocol):
             if reply != STALL:
                 self.end(reply)
             return reply
-        words, then_close, _ = reply.partition(THEN_CLOSE)
+        words = reply.rstrip(THEN_CLOSE + THEN_RESET)
         self.unsent += words.encode() + b"\r\n"
         if not self.owner.gathers:
             self.flush()
-        if then_close:
+        if words != reply:
             self.is_deaf = True
-            self.end(CLOSE)
+            self.end(CLOSE if reply.endswith(THEN_CLOSE) else RESET)
         return words
 
     def end(self, how: str) -> None:
         self.flush()
-        if how == CLOSE:
-            self.transport.close()
-        else:
+        if how == RESET:
+            linger_for_no_time = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_for_no_time)
             self.transport.abort()
+        else:
+            self.transport.close()
 
     def flush(self) -> None:
         data, self.unsent = self.unsent, b""
-        size = self.owner.pieces or len(data)
-        if not data or self.transport.is_closing():
+        if not self.owner.pieces:
+            if data and not self.transport.is_closing():
+                self.transport.write(data)
             return
-        if size == len(data):
-            self.transport.write(data)
-            return
-        # Apart in time too, or the kernel would put them together again.
-        for number in range(0, len(data), size):
-            later = asyncio.get_running_loop().call_later
-            later(number / size * 0.001, self.transport.write, data[number : number + size])
+        is_pumping = bool(self.in_pieces)
+        self.in_pieces += data
+        if not is_pumping:
+            self.pump()
+
+    def pump(self) -> None:
+        """One piece at a time, apart in time too, or the kernel would put them together again."""
+        piece, self.in_pieces = self.in_pieces[: self.owner.pieces], self.in_pieces[self.owner.pieces :]
+        if piece and not self.transport.is_closing():
+            self.transport.write(piece)
+            asyncio.get_running_loop().call_later(0.0001, self.pump)

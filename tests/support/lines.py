@@ -1,0 +1,87 @@
+"""An open line to a scripted server, and what was said on it, for tests of lines on both event loops."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from digest.outbox.replies import Reply, Stage
+from digest.outbox.transports import connection, smtp
+from digest.outbox.transports.connection import SmtpLine
+from digest.outbox.transports.relay import Relay, Timeouts, Tls
+from digest.outbox.transports.transport import Letter, Line
+from tests.support import certificates, rawsmtp
+
+CONTENT = b"From: a@example.org\r\n\r\nHello\r\n"
+# Long enough for a busy machine, short enough to wait for in a test.
+QUICK = Timeouts(connect=5, command=5, content=5)
+
+Told = tuple[int, Stage, bool]
+GO_AHEAD: Told = (354, Stage.DATA, False)
+SENT: Told = (250, Stage.CONTENT, False)
+DOUBT: Told = (0, Stage.CONTENT, True)
+
+
+def a_letter(number: int = 1, **changes: Any) -> Letter:
+    letter = Letter(number, "bounce@example.org", f"reader{number}@example.com", CONTENT)
+    return dataclasses.replace(letter, **changes)
+
+
+@asynccontextmanager
+async def talking(
+    timeouts: Timeouts = QUICK, *, tls: Tls = Tls.NONE, certificate: tuple[Path, Path] | None = None, **settings: Any
+) -> AsyncIterator[tuple[rawsmtp.RawServer, SmtpLine]]:
+    """A server and an open line to it, which is looked after as a pool would."""
+    if certificate and tls is not Tls.NONE:
+        settings["ssl" if tls is Tls.IMPLICIT else "starttls"] = certificates.server_context(*certificate)
+    async with rawsmtp.running(**settings) as server:
+        relay = Relay("127.0.0.1", server.port, tls, ca_file=certificate[0] if certificate else None)
+        line = await connection.open_line(relay, smtp._tls_context(relay), timeouts)
+        assert not isinstance(line, Reply), line
+        watch = asyncio.create_task(_watch(line))
+        try:
+            yield server, line
+        finally:
+            watch.cancel()
+            line.abandon()
+            await asyncio.sleep(0)
+
+
+async def _watch(line: SmtpLine) -> None:
+    while True:
+        await asyncio.sleep(0.02)
+        line.expire(asyncio.get_running_loop().time())
+
+
+def told(reply: Reply) -> Told:
+    return reply.code, reply.stage, reply.lost
+
+
+async def heard(*futures: "asyncio.Future[Reply] | None") -> list[Told | None]:
+    """What came of each, in one list; None for one that was not given."""
+    return [told(await asyncio.wait_for(future, 10)) if future is not None else None for future in futures]
+
+
+async def mailed(line: Line, *letters: Letter) -> list[Told]:
+    """What was said to each letter in the end, each announced with the content before it."""
+    replies = []
+    announced: asyncio.Future[Reply] | None = line.announce(letters[0])
+    for following in (*letters[1:], None):
+        assert announced is not None
+        reply = await announced
+        if reply.code == 354:
+            poured, announced = line.pour(following)
+            reply = await poured
+        elif following:
+            announced = line.announce(following)
+        replies.append(told(reply))
+    return replies
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Looks again and again, and not for ever."""
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 what is waited for happens in a server
+            await asyncio.sleep(0.005)
