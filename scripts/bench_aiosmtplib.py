@@ -13,7 +13,8 @@ import aiosmtplib
 
 async def _send(order: dict[str, Any], content: bytes) -> None:
     turns = iter(range(order["count"]))
-    clients = [aiosmtplib.SMTP("127.0.0.1", order["port"], start_tls=False) for _ in range(order["connections"])]
+    host, port = "127.0.0.1", order["port"]
+    clients = [aiosmtplib.SMTP(hostname=host, port=port, start_tls=False) for _ in range(order["connections"])]
     for client in clients:
         await client.connect()
         await client.ehlo()

@@ -69,11 +69,21 @@ class Installation:
         return bench_worker.started(bench_worker.Order(str(self.home), settings, core, name))
 
     def send(
-        self, workers: Sequence[bench_worker.Worker], slug: str = NEAR, *, beside: Callable[[], float] | None = None
+        self,
+        workers: Sequence[bench_worker.Worker],
+        slug: str = NEAR,
+        *,
+        beside: Callable[[], float] | None = None,
+        ready: Callable[[], None] | None = None,
     ) -> dict[str, float]:
-        """One round by all of these at once: what they took together. `beside` tells the seconds others have taken."""
+        """One round by all of these at once: what they took together.
+
+        `ready` is called when all is queued; `beside` tells the processor seconds that others have taken.
+        """
         self._rounds[slug] = self._rounds.get(slug, 0) + 1
         self._queue(slug, self._rounds[slug])
+        if ready:
+            ready()
         before = beside() if beside else 0.0
         for worker in workers:
             worker.go()

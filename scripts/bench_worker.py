@@ -87,6 +87,17 @@ def settings(database_url: str, smtp_url: str, *, connections: int = 32, **more:
     }
 
 
+def as_environment(settings_: dict[str, Any], *above: str) -> dict[str, str]:
+    """The same settings as DIGEST_… variables, for commands that read them from there."""
+    found: dict[str, str] = {}
+    for key, value in settings_.items():
+        if isinstance(value, dict):
+            found |= as_environment(value, *above, key)
+        else:
+            found["_".join(("DIGEST", *above, key)).upper()] = str(value)
+    return found
+
+
 async def _work(order: Order) -> None:
     from digest import config
     from digest.run import wiring
