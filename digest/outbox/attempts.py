@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from prometheus_client import Counter as Child
 
 from digest import events, metrics
-from digest.outbox import outcomes, replies
+from digest.outbox import destinations, outcomes, replies
 
 ATTEMPTS = metrics.counter(
     "digest_attempts_total",
@@ -41,8 +41,6 @@ OUTCOMES = {
 # A Delivery's reason opens with one of these; what comes after it is the server's own words.
 REASONS = frozenset([*map(str, replies.Cause), "doubt"])
 OTHER = "other"
-# Time series are kept for good. So many are relays times big providers times outcomes with room to spare.
-MOST_SERIES = 1000
 _SUCCESS = re.compile(r"2\.\d\.\d")
 
 log_ = logging.getLogger(__name__)
@@ -51,8 +49,8 @@ log_ = logging.getLogger(__name__)
 class Attempt(NamedTuple):
     """A mail that was answered, or whose connection ended. A tuple, for one is made for each mail.
 
-    `destination` is a big provider's name or "other". `announce` and `content` are seconds from the write to the
-    answer; None where it did not come to that.
+    `destination` is as `destinations` names it; only those of big providers are told. `announce` and `content` are
+    seconds from the write to the answer; None where it did not come to that.
     """
 
     delivery: int
@@ -82,12 +80,17 @@ def _row(one: Attempt) -> tuple[Any, ...]:
     else:
         enhanced, reason = replies.enhanced(reply.text), reason_class(outcome)
     return (
-        *(delivery, edition, publication, subscription, relay, destination, tries),
+        *(delivery, edition, publication, subscription, relay, _shown(destination), tries),
         *(str(reply.stage), reply.code, enhanced, OUTCOMES[outcome.__class__], reason),
         # Tenths; round() takes twice as long.
         None if announce is None else int(announce * 10_000) / 10,
         None if content is None else int(content * 10_000) / 10,
     )
+
+
+def _shown(destination: str) -> str:
+    """A domain with a handful of readers would name them."""
+    return destination if destination in destinations.GROUPS else OTHER
 
 
 class _Accepted(dict[str, str]):
@@ -113,7 +116,7 @@ def reason_class(outcome: outcomes.Outcome) -> str:
 
 
 def _count(attempts: Sequence[Attempt]) -> None:
-    for key, count in Counter((one.relay, one.destination, type(one.outcome)) for one in attempts).items():
+    for key, count in Counter((one.relay, _shown(one.destination), type(one.outcome)) for one in attempts).items():
         _child(*key).inc(count)
     for one in attempts:
         if one.announce is not None:
@@ -129,7 +132,5 @@ def _child(relay: str, destination: str, outcome: type[outcomes.Outcome]) -> Chi
     """Remembered, for to look it up by labels costs three times as much as to count."""
     key = (relay, destination, outcome)
     if key not in _children:
-        if len(_children) >= MOST_SERIES:
-            key = (relay, OTHER, outcome)
-        _children[key] = ATTEMPTS.labels(key[0], key[1], OUTCOMES[outcome])
+        _children[key] = ATTEMPTS.labels(relay, destination, OUTCOMES[outcome])
     return _children[key]

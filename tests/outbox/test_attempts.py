@@ -125,12 +125,12 @@ def test_seconds_are_counted_by_stage_where_it_came_to_that() -> None:
     assert counts() == (announced + 2, content + 1)
 
 
-def test_labels_nobody_bounded_become_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "MOST_SERIES", len(attempts._children))
-    before = accepted(attempts.OTHER, relay="flooded")
-    attempts.log([an_attempt(relay="flooded", destination=f"domain-{number}.example") for number in range(50)])
-    assert accepted(attempts.OTHER, relay="flooded") == before + 50
-    assert accepted("domain-1.example", relay="flooded") == 0
+def test_only_big_providers_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    before = accepted(attempts.OTHER)
+    lines = logged(caplog, an_attempt(destination="smith-family.example"), an_attempt(destination="microsoft"))
+    assert [line["destination"] for line in lines] == ["other", "microsoft"]
+    assert accepted(attempts.OTHER) == before + 1
+    assert accepted("smith-family.example") == 0
 
 
 def test_nothing_is_written_above_the_level_yet_counted(caplog: pytest.LogCaptureFixture) -> None:
