@@ -166,11 +166,18 @@ def worker(
 
 
 @app.command()
-def status(now: Now = None, json: Json = False) -> int:
-    """Show publications, sources, editions, deliveries, and what needs attention."""
-    from digest.commands import status
+def status(
+    edition: Annotated[int | None, typer.Argument(metavar="EDITION", help="Only this one.", show_default=False)] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every second, until Ctrl-C.")] = False,
+    now: Now = None,
+    json: Json = False,
+) -> int:
+    """Show publications, sources, editions with their progress, and what needs attention."""
+    from digest.commands import status, watching
 
-    return status.show(now=now, as_json=json)
+    if watch:
+        return watching.watch(edition, now=now, as_json=json)
+    return status.show(edition, now=now, as_json=json)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from digest import errors, publications, urls
 PREFIX = "DIGEST_"
 # Read by the entry points themselves, before and beside the settings.
 OUTSIDE = ("DIGEST_HOME",)
-SECRETS = (("secret_keys",), ("smtp", "password"))
+SECRETS = (("secret_keys",), ("smtp", "password"), ("metrics", "token"))
 
 
 class ConfigError(errors.DigestError):
@@ -111,6 +111,30 @@ class Log(Part):
     format: Literal["auto", "console", "json"] = "auto"
 
 
+class Metrics(Part):
+    """Without a token, metrics are on no address that readers or other machines reach."""
+
+    listen: str = ""
+    token: SecretStr | None = Field(None, min_length=16)
+
+    @pydantic.field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and urls.host_and_port(value) is None:
+            raise ValueError("write an address and a port, such as 127.0.0.1:9464 or [::1]:9464")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _is_guarded(self) -> "Metrics":
+        place = urls.host_and_port(self.listen)
+        if place and not self.token and not urls.is_loopback_host(place[0]):
+            raise ValueError(f"listen is {self.listen}, which others reach: set DIGEST_METRICS_TOKEN_FILE too")
+        return self
+
+    def secret(self) -> str:
+        return self.token.get_secret_value() if self.token else ""
+
+
 class Settings(Part):
     base_url: str = "http://127.0.0.1:8000"
     instance: str = ""
@@ -124,6 +148,7 @@ class Settings(Part):
     dkim: Dkim = Dkim()
     engine: Engine = Engine()
     log: Log = Log()
+    metrics: Metrics = Metrics()
 
     @pydantic.field_validator("base_url")
     @classmethod

@@ -27,10 +27,24 @@ def parse(text: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine, where http is good enough."""
-    host = urlsplit(url).hostname or ""
+    return is_loopback_host(urlsplit(url).hostname or "")
+
+
+def is_loopback_host(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def host_and_port(text: str) -> tuple[str, int] | None:
+    """127.0.0.1:9464, localhost:9464 or [::1]:9464, taken apart; None for anything else."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    is_plain = parts.netloc == text and "@" not in text and " " not in text
+    return (host, port) if is_plain and host and port else None

@@ -14,13 +14,13 @@ Write = Callable[[str], object]
 def show(document: Any, lines: Iterable[str], *, as_json: bool) -> None:
     """The result of a verb: `document` for scripts, else `lines` for a person."""
     if as_json:
-        print(json.dumps(document, ensure_ascii=False, indent=2, default=_plain))
+        print(json.dumps(document, ensure_ascii=False, indent=2, default=plain))
         return
     for line in lines:
         print(line)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, set | frozenset | tuple):

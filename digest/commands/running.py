@@ -1,23 +1,29 @@
 """`run`: all that is due, once, for cron. `serve`: the same all the time, with the pages."""
 
 import asyncio
+import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
-from digest import config, publications
+from digest import config, database, publications
 from digest.audience import models as audience
-from digest.commands import output, session
+from digest.commands import bar, output, session
 from digest.editions import models as editions
-from digest.outbox import batch, models as outbox
+from digest.outbox import batch, models as outbox, tracking
 from digest.outbox.transports import transport
 from digest.run import logs, loop, passes, wiring
 
 STOPPED = 130
+LOOK_SECONDS = 0.5
+# Watching a huge Edition takes longer; it shall take no more than a twentieth of the time of whom it watches.
+LEISURE = 20
 
 
 @dataclass(frozen=True)
@@ -43,19 +49,45 @@ async def _run(parts: wiring.Parts) -> Ran:
     # A wrong URL is found before anything is done.
     way_out = wiring.transport_of(parts.settings)
     now = parts.clock()
-    with output.progress("mails") as advance:
-        async with _open(way_out) as opened:
-            sender = parts.sender(opened)
-            sender.on_settled = advance
-            stopped = _stop_on_signals(sender)
-            trouble = await _trouble(parts, opened)
-            if trouble:
-                # Everything but the sending: each try would only be a deferral on each row.
-                sender.stopping.set()
+    async with _open(way_out) as opened:
+        sender = parts.sender(opened)
+        stopped = _stop_on_signals(sender)
+        trouble = await _trouble(parts, opened)
+        if trouble:
+            # Everything but the sending: each try would only be a deferral on each row.
+            sender.stopping.set()
+        async with _watched(parts.db):
             report = await passes.run_due(parts, now, sender)
     if trouble:
         report.failures.append(trouble)
     return Ran(await passes.as_document(parts, report), report.failures, bool(stopped))
+
+
+@asynccontextmanager
+async def _watched(db: database.Database) -> AsyncIterator[None]:
+    """Shows how far the sending has come while the block runs."""
+
+    ended = asyncio.Event()
+
+    async def watch(update: bar.Update) -> None:
+        track = tracking.Track()
+        while not ended.is_set():
+            started = time.monotonic()
+            # A database that is away is the sender's business, and the bar only stands still.
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                async with db.reading() as connection:
+                    update(*await track.look(connection))
+            pause = max(LOOK_SECONDS, (time.monotonic() - started) * LEISURE)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), pause)
+
+    with bar.shown("mails") as update:
+        watching = asyncio.create_task(watch(update))
+        try:
+            yield
+        finally:
+            ended.set()
+            await watching
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """`status`: what there is, what is due, what failed, and what the operator should look at. Reads only."""
 
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,98 +10,89 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, publications, urls, zones
 from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
-from digest.commands import output, session
-from digest.editions import models as editions
-from digest.outbox import models as outbox
-from digest.run import instance, pulse, wiring
+from digest.commands import output, sending, session
+from digest.run import instance, wiring
 
-OPEN_EDITIONS = (editions.EditionState.PLANNED, editions.EditionState.FILLED, editions.EditionState.HELD)
-# Enough to see what goes on; the rest is counted.
-EDITIONS_SHOWN = 20
+READERS = tuple(audience.SubscriptionState)
 
 
-def show(*, now: str | None, as_json: bool) -> int:
-    document = session.play(gather, at=session.clock_of(now))
-    output.show(document, _lines(document), as_json=as_json)
+def show(edition_id: int | None, *, now: str | None, as_json: bool) -> int:
+    if edition_id is None:
+        document = session.play(gather, at=session.clock_of(now))
+        output.show(document, lines(document), as_json=as_json)
+        return 0
+
+    async def look(parts: wiring.Parts) -> dict[str, Any]:
+        async with parts.db.reading() as connection:
+            return await sending.one(connection, edition_id, parts.clock())
+
+    edition = session.play(look, at=session.clock_of(now))
+    output.show(edition, sending.single(edition), as_json=as_json)
     return 0
 
 
 async def gather(parts: wiring.Parts) -> dict[str, Any]:
     """The whole status as one document."""
-    now = parts.clock()
-    oldest = await pulse.oldest_due(parts.db, now)
     async with parts.db.reading() as connection:
         found = {
-            "now": now,
             "instance": parts.instance,
             "database": parts.db.engine.url.render_as_string(hide_password=True),
             "tzdata": zones.version(),
             "publications": await _publications(connection),
             "sources": await _sources(connection),
-            "editions": await _editions(connection),
-            "deliveries": await _deliveries(connection),
-            "oldest_due_at": oldest,
         }
         owner = await connection.scalar(sa.select(database.Meta.value).where(database.Meta.key == instance.INSTANCE))
+    found = {**await sending.gather(parts.db, parts.clock()), **found}
     return found | {"warnings": _warnings(parts, found, owner)}
 
 
 async def _publications(connection: AsyncConnection) -> list[dict[str, Any]]:
-    readers = await _counts(connection, audience.Subscription.publication_id, audience.Subscription.state)
-    states = await _counts(connection, articles.Article.publication_id, articles.Article.state)
-    paces = await _frequencies(connection)
-    due = await _next_due(connection)
+    states = await _articles(connection)
+    readers = await _readers(connection)
     publication = publications.Publication
     rows = await connection.execute(
         sa.select(publication.id, publication.slug, publication.head).order_by(publication.slug)
     )
     return [
-        {
-            "publication": row.slug,
-            "head": row.head,
-            "articles": states[row.id],
-            "readers": readers[row.id],
-            "frequencies": paces[row.id],
-            "next_due_at": due.get(row.id),
-        }
+        {"publication": row.slug, "head": row.head, "articles": states[row.id], **_readership(readers[row.id])}
         for row in rows
     ]
 
 
-async def _counts(
-    connection: AsyncConnection, owner: sa.orm.InstrumentedAttribute[int], what: Any
-) -> dict[int, dict[str, int]]:
+async def _articles(connection: AsyncConnection) -> dict[int, dict[str, int]]:
+    article = articles.Article
+    columns = (article.publication_id, article.state)
     found: dict[int, dict[str, int]] = defaultdict(dict)
-    for id_, name, count in await connection.execute(sa.select(owner, what, sa.func.count()).group_by(owner, what)):
-        found[id_][str(name)] = count
+    for id_, state, count in await connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns)):
+        found[id_][str(state)] = count
     return found
 
 
-def _readers() -> sa.Select[Any]:
-    """Cadences joined with the active readers each has."""
+async def _readers(connection: AsyncConnection) -> dict[int, list[Any]]:
+    """Cadences by Publication, with how many readers in which state each has.
+
+    One walk along the index on cadence_id; by Publication and state, SQLite would sort all readers first.
+    """
     subscription, cadence = audience.Subscription, audience.Cadence
-    return (
-        sa.select(cadence.publication_id)
-        .join(subscription, subscription.cadence_id == cadence.id)
-        .where(subscription.state == audience.SubscriptionState.ACTIVE)
-        .group_by(cadence.publication_id)
-    )
-
-
-async def _frequencies(connection: AsyncConnection) -> dict[int, dict[str, int]]:
-    """Active readers by frequency, most often first."""
-    frequency = audience.Cadence.frequency
-    counts = _readers().add_columns(frequency, sa.func.count()).group_by(frequency)
-    found: dict[int, dict[str, int]] = defaultdict(dict)
-    rows = (await connection.execute(counts)).all()
-    for id_, name, count in sorted(rows, key=lambda row: publications.FREQUENCIES.index(row.frequency)):
-        found[id_][name] = count
+    counts = [sa.func.count().filter(subscription.state == state).label(state.value) for state in READERS]
+    counted = sa.select(subscription.cadence_id, *counts).group_by(subscription.cadence_id).subquery()
+    names = (cadence.publication_id, cadence.frequency, cadence.next_due_at)
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in await connection.execute(sa.select(*names, counted).join(counted, counted.c.cadence_id == cadence.id)):
+        found[row.publication_id].append(row)
     return found
 
 
-async def _next_due(connection: AsyncConnection) -> dict[int, datetime]:
-    rows = await connection.execute(_readers().add_columns(sa.func.min(audience.Cadence.next_due_at)))
-    return {id_: at for id_, at in rows if at}
+def _readership(rows: list[Any]) -> dict[str, Any]:
+    """Readers by state, active ones by frequency, most often first, and when their next Edition is due."""
+    states = {state.value: sum(getattr(row, state.value) for row in rows) for state in READERS}
+    paces = {name: sum(row.active for row in rows if row.frequency == name) for name in publications.FREQUENCIES}
+    due = [row.next_due_at for row in rows if row.active and row.next_due_at]
+    return {
+        "readers": {name: count for name, count in states.items() if count},
+        "frequencies": {name: count for name, count in paces.items() if count},
+        "next_due_at": min(due, default=None),
+    }
 
 
 async def _sources(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -125,32 +116,6 @@ async def _sources(connection: AsyncConnection) -> list[dict[str, Any]]:
     return found
 
 
-async def _editions(connection: AsyncConnection) -> list[dict[str, Any]]:
-    """Editions that are not over, the newest first."""
-    edition, cadence, publication = editions.Edition, audience.Cadence, publications.Publication
-    statement = (
-        sa.select(edition, cadence.frequency, cadence.timezone, publication.slug.label("publication"))
-        .join(cadence, cadence.id == edition.cadence_id)
-        .join(publication, publication.id == edition.publication_id)
-        .where(edition.state.in_(OPEN_EDITIONS))
-        .order_by(edition.id.desc())
-    )
-    columns = ("id", "publication", "frequency", "timezone", "slot", "due_at", "state", "reason")
-    rows = (await connection.execute(statement)).all()
-    return [{name: _plain(getattr(row, name)) for name in columns} for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, editions.EditionState) else value
-
-
-async def _deliveries(connection: AsyncConnection) -> dict[str, int]:
-    delivery = outbox.Delivery
-    rows = await connection.execute(sa.select(delivery.state, sa.func.count()).group_by(delivery.state))
-    counts: dict[str, int] = {row.state.value: row.count_1 for row in rows}
-    return {state.value: counts.get(state.value, 0) for state in outbox.DeliveryState}
-
-
 def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> list[str]:
     settings, lines = parts.settings, []
     if urls.is_loopback(settings.base_url):
@@ -161,6 +126,9 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
         lines.append("smtp.url is empty: no mail can leave; set DIGEST_SMTP_URL")
     if owner is not None and owner != parts.instance:
         lines.append(f"this database belongs to the installation '{owner}', so nothing is mailed; see: digest adopt")
+    for one in found["publications"]:
+        if failing := one["readers"].get("failing"):
+            lines.append(f"{failing:,} readers of {one['publication']} are failing: mailed no more until they return")
     held = [str(edition["id"]) for edition in found["editions"] if edition["state"] == "held"]
     if held:
         lines.append(f"editions {', '.join(held)} are held; release each with: digest editions release ID")
@@ -172,28 +140,24 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     return lines
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    lines = [f"installation {found['instance']} on {found['database']}, time zone rules {found['tzdata']}", ""]
+def lines(found: dict[str, Any]) -> list[str]:
+    told = [f"installation {found['instance']} on {found['database']}, time zone rules {found['tzdata']}", ""]
     for publication in found["publications"]:
-        lines += _publication_lines(publication)
-    lines += _source_lines(found["sources"]) + _edition_lines(found["editions"])
-    lines.append("deliveries   " + _counted(found["deliveries"]))
-    if found["oldest_due_at"]:
-        lines.append(f"oldest due   {found['oldest_due_at']:%Y-%m-%d %H:%M} UTC")
-    return lines + [f"warning      {line}" for line in found["warnings"]]
+        told += _publication_lines(publication)
+    return told + _source_lines(found["sources"]) + sending.summary(found) + _warning_lines(found["warnings"])
 
 
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
+def _warning_lines(warnings: Sequence[str]) -> list[str]:
+    return output.cleaned(f"warning      {line}" for line in warnings)
 
 
 def _publication_lines(publication: dict[str, Any]) -> list[str]:
     due = publication["next_due_at"]
     return [
         f"publication  {publication['publication']}, head {publication['head']}",
-        f"  articles   {_counted(publication['articles'])}",
-        f"  readers    {_counted(publication['readers'])}",
-        f"  active     {_counted(publication['frequencies'])}",
+        f"  articles   {sending.counted(publication['articles'])}",
+        f"  readers    {sending.counted(publication['readers'])}",
+        f"  active     {sending.counted(publication['frequencies'])}",
         f"  next due   {f'{due:%Y-%m-%d %H:%M} UTC' if due else 'nothing planned'}",
         "",
     ]
@@ -218,14 +182,4 @@ def _source_lines(found: list[dict[str, Any]]) -> list[str]:
     aside = [(s["id"], fault["place"], fault["reason"]) for s in found for fault in s["faults"]]
     if aside:
         lines += ["", *output.table(("source", "set aside", "because"), aside)]
-    return [*lines, ""]
-
-
-def _edition_lines(found: list[dict[str, Any]]) -> list[str]:
-    if not found:
-        return ["editions     none open"]
-    keys = ("id", "publication", "frequency", "timezone", "slot", "state", "reason")
-    lines = output.table(("edition", *keys[1:]), [[e[key] for key in keys] for e in found[:EDITIONS_SHOWN]])
-    if len(found) > EDITIONS_SHOWN:
-        lines.append(f"and {len(found) - EDITIONS_SHOWN} more")
     return [*lines, ""]

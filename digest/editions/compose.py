@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import jinja2
 import structlog
 
-from digest import templating
+from digest import metrics, templating
 from digest.editions import blocks, inline, outline, typeset
 from digest.editions.blocks import Block, Fill, Segment, Slot
 from digest.editions.look import Look
@@ -22,6 +22,10 @@ from digest.editions.outline import Choice, Facts, Key, Story
 from digest.editions.typeset import Typesetter
 
 __all__ = ["Choice", "Composer", "Facts", "Look", "Prepared", "Segment", "Slot", "Story", "Variant"]
+
+VARIANTS = metrics.counter("digest_variants_composed_total", "Different digests and notices joined from their blocks.")
+INLINED = metrics.counter("digest_stories_inlined_total", "Articles rendered and inlined, at milliseconds each.")
+PLAIN = metrics.counter("digest_not_inlined_total", "Times the inliner failed, so that plainer mail went out.")
 
 log = structlog.get_logger()
 
@@ -62,6 +66,7 @@ class Prepared:
         topics = self.typesetter.look.topics
         words = self.typesetter.sentences(outline.tell(choice, self.stories, topics), facts)
         pairs = [self.pairs[key] for key in outline.arrange(choice, topics)]
+        VARIANTS.inc()
         return Variant(
             subject=(words[Fill.SUBJECT],),
             html=blocks.join((html for html, _ in pairs), words),
@@ -126,8 +131,10 @@ class Composer:
                 made = self._make(typesetter, [story for story in missing if story], inline.inline)
             except (inline.InlineError, blocks.CutError) as error:
                 # Plainer mail beats no mail. Nothing of it is kept: the next Edition tries anew.
+                PLAIN.inc()
                 log.error("mail_not_inlined", publication=typesetter.look.name, reason=str(error))
                 return _flat(self._make(typesetter, stories, lambda document: document)), False
+            INLINED.inc(len(missing))
             for story in missing:
                 kept[story] = self._kept.put((typesetter.key, story), made[story])
         return _flat(kept), True
@@ -156,11 +163,13 @@ class Composer:
         return inlined
 
     def _write(self, typesetter: Typesetter, context: Mapping[str, Hashable]) -> Variant:
+        VARIANTS.inc()
         letter = typesetter.letter(context)
         html = letter["html"]
         try:
             html = self._inlined(html, inline.inline)
         except (inline.InlineError, blocks.CutError) as error:
+            PLAIN.inc()
             log.error("mail_not_inlined", publication=typesetter.look.name, reason=str(error))
         [html_block] = self._marks.cut(html, 1, is_html=True)
         [text_block] = self._marks.cut(letter["txt"], 1, is_html=False)

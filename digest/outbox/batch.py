@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import clock, database, errors
 from digest.audience import models as audience
 from digest.editions import models as editions
-from digest.outbox import facts, handing, handover, lease, lineup, misses, models, outcomes, record, writer
+from digest.outbox import attempts, facts, handing, handover, lease, lineup, misses, models, outcomes, record, writer
 from digest.outbox.lineup import Mail
 from digest.outbox.transports import transport as transports
 
@@ -61,7 +61,6 @@ class Sender:
     patience: outcomes.Patience
     stopping: asyncio.Event
     trap: Callable[[Callable[[], Any]], Any]
-    on_settled: Callable[[int], None] | None = None
 
 
 async def run_batch(sender: Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:
@@ -223,8 +222,7 @@ class _Loop:
     def _count(self, settled: list[record.Settled], stopped: list[handing.Proposal]) -> None:
         self.counts.update(record.state_of(one).value for one in settled)
         self.counts.update(_state(one.verdict) for one in stopped)
-        if self.sender.on_settled and (settled or stopped):
-            self.sender.on_settled(len(settled) + len(stopped))
+        attempts.log(self.queue.take_attempts())
 
     async def _save(self) -> None:
         """Whatever ended the work: write down what was said of each mail, and let go of the Batch.

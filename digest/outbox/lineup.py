@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from digest import errors
-from digest.outbox import facts, handing, handover, outcomes, record, replies
+from digest.outbox import attempts, destinations, facts, handing, handover, outcomes, record, replies
 from digest.outbox.transports import transport as transports
 
 if TYPE_CHECKING:
@@ -45,8 +45,11 @@ class Mail:
     announced_at: float
     behind: "Mail | None" = None
     handed_at: datetime | None = None
+    # Seconds: how long the server took to ask for the content, and when that was poured.
+    announce: float | None = None
+    poured_at: float = 0.0
     is_abandoned: bool = False
-    is_followed: bool = False
+    follower: "Mail | None" = None
 
     @property
     def at_try(self) -> tuple[int, int, bool]:
@@ -65,6 +68,7 @@ class Lineup:
         self.stops: list[handing.Proposal] = []
         self.accepted: list[Mail] = []
         self.settled: list[record.Settled] = []
+        self.attempts: list[attempts.Attempt] = []
         self.returned: list[Mail] = []
         self._on_wire: set[Mail] = set()
         self._idle: list[transports.Line] = []
@@ -163,6 +167,7 @@ class Lineup:
             return
         reply = heard.result()
         self._on_wire.discard(mail)
+        mail.announce = time.monotonic() - mail.announced_at
         if reply.wants_content:
             self.accepted.append(mail)
             return self._news()
@@ -177,13 +182,13 @@ class Lineup:
 
     def pour(self, mail: Mail, now: datetime) -> None:
         """Its hand-over is committed: the content leaves, and the next mail is announced right behind it."""
-        mail.handed_at = now
+        mail.handed_at, mail.poured_at = now, time.monotonic()
         following = self._following(mail)
         self._on_wire.add(mail)
         content, announced = mail.line.pour(following.letter if following else None)
         content.add_done_callback(partial(self._answered, mail))
         if following and announced:
-            mail.is_followed = True
+            mail.follower = following
             self._on_wire.add(following)
             announced.add_done_callback(partial(self._announced, following))
 
@@ -200,8 +205,11 @@ class Lineup:
 
     def _answered(self, mail: Mail, heard: "asyncio.Future[replies.Reply]") -> None:
         self._on_wire.discard(mail)
-        if not mail.is_followed:
+        if mail.follower is None:
             self._free(mail.line)
+        else:
+            # Until now the server had this one in hand.
+            mail.follower.announced_at = time.monotonic()
         reply = heard.result()
         if reply.lost and reply.stage is not replies.Stage.CONTENT:
             # The connection had gone before the first byte: no harm done, and no try.
@@ -224,7 +232,7 @@ class Lineup:
             until = facts.attempt_until(row, mail.occasion)
             attempt = outcomes.Attempt(row.tries + 1, sender.clock(), until)
             outcome = outcomes.judge(reply, attempt, random=random.random, patience=sender.patience)
-        _log_attempt(row, reply, outcome)
+        self.attempts.append(_attempt(mail, reply, outcome))
         settled = _settled(mail.proposal, mail.occasion, outcome, mail.handed_at, code=reply.code or None)
         settled.relay = mail.line.relay
         self.settled.append(settled)
@@ -237,6 +245,10 @@ class Lineup:
 
     def take_stops(self) -> list[handing.Proposal]:
         taken, self.stops = self.stops, []
+        return taken
+
+    def take_attempts(self) -> list[attempts.Attempt]:
+        taken, self.attempts = self.attempts, []
         return taken
 
     def keep(self, mails: list[Mail]) -> None:
@@ -369,14 +381,18 @@ def _settled(
     )
 
 
-def _log_attempt(row: Any, reply: replies.Reply, outcome: outcomes.Outcome) -> None:
-    log.info(
-        "attempt",
-        delivery=row.id,
-        edition=row.edition_id,
-        subscription=row.subscription_id,
-        tries=row.tries + 1,
-        code=reply.code,
-        stage=str(reply.stage),
-        outcome=type(outcome).__name__.lower(),
+def _attempt(mail: Mail, reply: replies.Reply, outcome: outcomes.Outcome) -> attempts.Attempt:
+    row, is_poured = mail.proposal.facts.row, mail.handed_at is not None
+    return attempts.Attempt(
+        row.id,
+        row.edition_id,
+        row.publication_id,
+        row.subscription_id,
+        mail.line.relay,
+        destinations.of_address(mail.letter.recipient),
+        row.tries + 1,
+        reply,
+        outcome,
+        mail.announce,
+        time.monotonic() - mail.poured_at if is_poured else None,
     )

@@ -21,7 +21,7 @@ from digest import config, errors, links
 from digest.articles import release
 from digest.editions import plan
 from digest.outbox import batch, fill, notices, reading
-from digest.run import loops, passes, processes, pulse, schedule, wiring
+from digest.run import exposing, loops, passes, processes, pulse, schedule, wiring
 from digest.web import app, parts as web
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class ListenError(errors.DigestError):
 
 async def serve(settings: config.Settings, home: Path, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises the DigestError of whatever is set up wrongly at the start."""
-    async with wiring.build(settings, home) as parts:
+    async with wiring.build(settings, home) as parts, exposing.served(settings.metrics, parts.meter):
         # Bound before anything runs: a port in use is one line then, and not half a service.
         with _listen(settings.web.host, settings.web.port) as listening:
             async with _sender(parts) as sender:
@@ -146,6 +146,8 @@ class Daemon:
             base_url=self.parts.settings.base_url,
             view=self._view,
             probe=self._probe,
+            measure=self.parts.meter.text,
+            metrics_token=self.parts.settings.metrics.secret(),
         )
         # Access lines would put tokens into the log.
         options = uvicorn.Config(

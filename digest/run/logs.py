@@ -13,6 +13,9 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from digest import events
+from digest.run import lines
+
 # These say at info what our own events say better, or with whole URLs in it.
 TALKATIVE = ("httpx", "httpcore", "alembic", "apscheduler", "procrastinate", "aiosqlite", "asyncio", "uvicorn.access")
 _ADDRESS = re.compile(r"[^\s<>@\"'=:,;()\[\]]+@[^\s<>@\"',;()\[\]]+")
@@ -30,9 +33,10 @@ def configure(*, level: str = "info", style: str = "auto", stream: TextIO | None
         # Tests and `serve` configure after modules have made their loggers.
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    render = _renderer(as_json, out)
+    handler = _Handler(out, lines.Lines(lambda event: str(render(None, "", _masked(None, "", event)))))
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=_ends(as_json, out))
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=[*_MIDDLE, _masked, render])
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -49,19 +53,36 @@ def _shared() -> list[Processor]:
     ]
 
 
-def _ends(as_json: bool, out: TextIO) -> list[Processor]:
-    """A traceback becomes text before addresses are masked: statements in it carry parameters."""
-    last: Processor
+def _renderer(as_json: bool, out: TextIO) -> Processor:
     if as_json:
-        last = structlog.processors.JSONRenderer(ensure_ascii=False)
-    else:
-        last = structlog.dev.ConsoleRenderer(colors=out.isatty())
-    return [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.format_exc_info,
-        _masked,
-        last,
-    ]
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=out.isatty())
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes single events as its formatter says, and many of one kind by a shorter way that leads to the same form."""
+
+    def __init__(self, stream: TextIO, short: lines.Lines) -> None:
+        super().__init__(stream)
+        self._short = short
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not isinstance(record.msg, events.Rows):
+            super().emit(record)
+            return
+        try:
+            for piece in self._short.pieces(record.msg, record.levelname.lower()):
+                self.stream.write(piece)
+            self.flush()
+        except Exception:
+            self.handleError(record)
+
+
+# A traceback becomes text before addresses are masked: statements in it carry parameters.
+_MIDDLE: tuple[Processor, ...] = (
+    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+    structlog.processors.format_exc_info,
+)
 
 
 def _masked(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -11,11 +11,14 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import database, errors, zones
+from digest import database, errors, metrics, zones
 from digest.audience import models as audience
 from digest.editions import models as editions
 from digest.run import instance
 from digest.web import parts as web
+
+SECONDS = metrics.histogram("digest_pass_seconds", "How long a pass took, by its name.", ("name",))
+FAILURES = metrics.counter("digest_pass_failures_total", "Passes that did not end well, by name.", ("name",))
 
 # A pass runs every minute; three missed in a row are no hiccup.
 SILENT_SECONDS = 200
@@ -42,11 +45,13 @@ class Pulse:
 
     def fail(self, name: str, reason: str) -> None:
         self.failures[name] = reason
+        FAILURES.labels(name).inc()
 
     async def watch(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
         """What the work came to, None if it failed. Nothing that goes wrong in a pass ends the process."""
         try:
-            done = await work()
+            with metrics.timed(SECONDS.labels(name)):
+                done = await work()
         except errors.DigestError as error:
             log.error("pass_failed", name=name, reason=str(error))
             self.fail(name, str(error))

@@ -14,7 +14,7 @@ from digest.audience import suppression
 from digest.editions import compose, contents, plan
 from digest.outbox import batch, dkim, fill, handing, outcomes, signing_keys, writer
 from digest.outbox.transports import relay as smtp_relay, transport, urls as transport_urls
-from digest.run import bugs, engine as engines, inprocess, instance, pulse, schema
+from digest.run import bugs, engine as engines, inprocess, instance, meter, pulse, schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Parts:
     policy: plan.Policy
     fetcher: poll.Fetcher
     engine: engines.Engine
+    meter: meter.Meter
     instance: str
 
     def sender(self, way_out: transport.Transport) -> batch.Sender:
@@ -149,6 +150,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             policy=policy(settings),
             fetcher=fetcher(settings),
             engine=driver,
+            meter=meter.Meter(db, at),
             instance=instance.name(home, settings.instance),
         )
 

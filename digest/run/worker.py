@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from digest import config
-from digest.run import processes, pulse, wiring
+from digest.run import exposing, processes, pulse, wiring
 
 log = structlog.get_logger()
 
@@ -27,6 +27,7 @@ async def work(
 ) -> None:
     """Send until SIGTERM or SIGINT. Raises the DigestError of whatever is set up wrongly at the start."""
     async with wiring.build(settings, home) as parts, contextlib.AsyncExitStack() as ends:
+        await ends.enter_async_context(exposing.served(settings.metrics, parts.meter))
         transport = wiring.transport_of(settings, connections=connections)
         await transport.open()
         ends.push_async_callback(transport.close)

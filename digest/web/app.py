@@ -32,6 +32,7 @@ PATHS: dict[str, dict[str, Page]] = {
     "/mail/{token}": {"GET": mail.show},
     "/health/live": {"GET": operations.live},
     "/health/ready": {"GET": operations.ready},
+    "/metrics": {"GET": operations.metrics},
 }
 # What goes wrong on our side, and may go right in a minute.
 FAILURES = (

@@ -22,7 +22,10 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Parts:
-    """`view` gives one sent mail as HTML, or None when it is no longer kept; `probe` looks whether all is well."""
+    """`view` gives one sent mail as HTML, or None when it is no longer kept; `probe` looks whether all is well.
+
+    `measure` gives the metrics as text, to whoever brings `metrics_token`; without a token, to nobody.
+    """
 
     db: database.Database
     signer: links.Signer
@@ -31,3 +34,5 @@ class Parts:
     base_url: str
     view: Callable[[links.MailToken], Awaitable[str | None]]
     probe: Callable[[], Awaitable[Readiness]]
+    measure: Callable[[], Awaitable[bytes]] | None = None
+    metrics_token: str = ""

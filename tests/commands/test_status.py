@@ -1,6 +1,14 @@
 """What the operator sees: what there is, what is due, what needs a hand."""
 
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
 from tests.support.operator import SHIPPED, Operator
+from tests.support.smtpserver import SmtpServer
 
 KEYS = {"now", "instance", "database", "tzdata", "publications", "sources", "editions", "deliveries", "oldest_due_at"}
 
@@ -27,7 +35,7 @@ def test_the_document_tells_it_all(operator: Operator) -> None:
         "instant": 1, "daily": 3, "weekdays": 1, "weekly": 3, "fortnightly": 1, "monthly": 1
     }  # fmt: skip
     assert publication["head"] == publication["articles"]["released"]
-    assert document["deliveries"]["sent"] > 0
+    assert document["deliveries"] == dict.fromkeys(("queued", "sending", "deferred", "doubtful"), 0)
     [source] = document["sources"]
     assert (source["failures"], source["reason"], source["faults"]) == (0, None, [])
 
@@ -73,3 +81,75 @@ def test_passwords_are_not_shown(operator: Operator) -> None:
     answer = operator("status", "--json")
     assert answer.document["sources"][0]["address"] == "http://127.0.0.1:1/feed.xml"
     assert "geheim" not in answer.out + operator("status").out
+
+
+NOW = "2026-11-16T23:00:00Z"
+
+
+@pytest.fixture
+def greylisted(operator: Operator) -> int:
+    """An Edition of which one mail was refused for now; its id."""
+    operator.begin()
+    with SmtpServer() as server:
+        server.answer("rcpt", "450 4.7.1 Greylisted, come back later")
+        operator.set(DIGEST_SMTP_URL=server.url)
+        operator("run", "--now", NOW)
+    found = operator("status", "--now", NOW, "--json").document["editions"]
+    return next(int(one["id"]) for one in found if one["deliveries"]["deferred"] == one["total"] == 1)
+
+
+def test_a_running_edition_tells_how_far_it_is(operator: Operator, greylisted: int) -> None:
+    document = operator("status", "--now", NOW, "--json").document
+    [edition] = [one for one in document["editions"] if one["id"] == greylisted]
+    assert edition["deliveries"]["deferred"] == edition["total"] - edition["done"] == 1
+    assert list(edition["deliveries"])[:5] == ["queued", "sending", "sent", "deferred", "doubtful"]
+    assert (edition["percent"], edition["per_second"], edition["seconds_left"]) == (0.0, 0.0, 0)
+    assert document["deliveries"]["deferred"] > 0
+    shown = operator("status", "--now", NOW).out
+    assert re.search(rf"(?m)^{greylisted} .* filled +0\.0 % of 1 +1 deferred", shown)
+
+
+def test_late_work_is_told_with_its_age(operator: Operator, greylisted: int) -> None:
+    shown = operator("status", "--now", "2026-11-17T09:00:00Z").out
+    assert re.search(r"(?m)^oldest due   2026-11-1\d \d\d:\d\d UTC, \d+ h", shown)
+
+
+def test_one_edition_at_length_says_what_stands_in_its_way(operator: Operator, greylisted: int) -> None:
+    document = operator("status", greylisted, "--now", NOW, "--json").document
+    assert document["troubles"] == {"greylisted": 1}
+    shown = operator("status", greylisted, "--now", NOW).out
+    assert f"edition      {greylisted}" in shown
+    assert "trouble      1: greylisted" in shown
+
+
+def test_an_edition_that_is_over_has_its_counts_still(operator: Operator) -> None:
+    operator.begin()
+    [first, *_] = operator("run", "--now", NOW, "--json").document["editions"]
+    document = operator("status", first["id"], "--json").document
+    assert (document["state"], document["percent"]) == ("finished", 100.0)
+    assert document["deliveries"]["sent"] > 0
+
+
+def test_an_edition_there_is_not(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    answer = operator("status", "77")
+    assert (answer.code, answer.complaint) == (2, "digest: there is no edition 77; see: digest status")
+
+
+def test_watching_an_edition_ends_when_it_is_over(operator: Operator) -> None:
+    operator.begin()
+    [first, *_] = operator("run", "--now", NOW, "--json").document["editions"]
+    [line] = operator("status", first["id"], "--watch", "--json").out.splitlines()
+    assert json.loads(line)["state"] == "finished"
+    assert f"edition      {first['id']}" in operator("status", first["id"], "--watch").out
+
+
+def test_watching_all_goes_on_a_document_a_line(operator: Operator) -> None:
+    operator.begin()
+    command = [sys.executable, "-m", "digest", "status", "--watch", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        documents = [json.loads(watching.stdout.readline()) for _ in range(2)]
+        watching.terminate()
+    assert documents[0]["now"] < documents[1]["now"]
+    assert set(documents[0]) == {"now", "editions", "deliveries", "oldest_due_at"}

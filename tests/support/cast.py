@@ -1,6 +1,6 @@
 """Builders for Publications, Articles and readers, and the keys all tests sign with."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from digest.audience import models, preferences, suppression
 KEYS = ("an-old-key-that-nobody-ever-guesses-0123", "the-new-key-that-nobody-ever-guesses-456")
 HASHER = suppression.Hasher(KEYS)
 NOW = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 
 
 def a_spec(**changes: Any) -> publications.Spec:

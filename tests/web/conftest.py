@@ -41,18 +41,19 @@ class Site:
     async def probe(self) -> parts.Readiness:
         return self.readiness
 
-    def app(self) -> FastAPI:
-        return app.create(
-            parts.Parts(
-                db=self.db,
-                signer=self.signer,
-                hasher=cast.HASHER,
-                clock=lambda: self.now,
-                base_url="https://digest.example.org",
-                view=self.view,
-                probe=self.probe,
-            )
+    def parts(self) -> parts.Parts:
+        return parts.Parts(
+            db=self.db,
+            signer=self.signer,
+            hasher=cast.HASHER,
+            clock=lambda: self.now,
+            base_url="https://digest.example.org",
+            view=self.view,
+            probe=self.probe,
         )
+
+    def app(self) -> FastAPI:
+        return app.create(self.parts())
 
     async def get(self, path: str) -> httpx.Response:
         return await self.client.get(path)

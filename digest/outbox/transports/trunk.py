@@ -8,11 +8,16 @@ import random
 import ssl
 from collections.abc import Callable
 
+from digest import metrics
 from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import connection
 from digest.outbox.transports.connection import SmtpLine
 from digest.outbox.transports.pace import Pace
 from digest.outbox.transports.relay import Relay, Timeouts
+
+OPEN = metrics.gauge("digest_lines_open", "Connections to a relay that are open.", ("relay",))
+BUSY = metrics.gauge("digest_lines_busy", "Connections to a relay that are in use.", ("relay",))
+TROUBLE = metrics.gauge("digest_relay_trouble", "Whether a relay cannot be reached: 1 or 0.", ("relay",))
 
 # Relays close idle connections after one to five minutes, and firewalls forget them without a word to either side.
 # A forgotten one costs a full command timeout to find out; a fresh one costs some round trips.
@@ -104,6 +109,13 @@ class Trunk:
             self.pace.grow(now)
         if self._is_wanted and self.pace.failures and now >= self.pace.rests_until:
             self.open_more(free)
+        self._measure()
+
+    def _measure(self) -> None:
+        """Once in a while is enough for whoever looks every some seconds, and costs nothing per mail."""
+        OPEN.labels(self.relay.name).set(len(self._lines))
+        BUSY.labels(self.relay.name).set(self.held)
+        TROUBLE.labels(self.relay.name).set(self.trouble is not None)
 
     async def close(self) -> None:
         self._is_closed = True
