@@ -43,7 +43,8 @@ class Smtp(Part):
     # RFC 5321 §4.5.3.2 asks for ten minutes at the final dot; relays in use need at most five, and SIGTERM waits.
     timeout_seconds: float = Field(300, gt=0)
     doubt: Literal["resend", "hold"] = "resend"
-    feedback_id: str = ""
+    # The SenderId that Gmail asks for: 5 to 15 characters, the same in all our mail.
+    feedback_id: str = Field("", pattern=r"^([A-Za-z0-9._-]{5,15})?$")
 
 
 class Web(Part):

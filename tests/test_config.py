@@ -155,3 +155,9 @@ def test_a_signing_key_in_place_of_its_file_is_not_repeated(tmp_path: Path) -> N
     )
     assert "name the file that holds the key" in line
     assert "c2VjcmV0" not in line
+
+
+@pytest.mark.parametrize(("text", "is_right"), [("", True), ("digest-1", True), ("a b c d", False), ("abcd", False)])
+def test_a_feedback_id_is_one_gmail_takes(tmp_path: Path, text: str, is_right: bool) -> None:
+    _, found = config.inspect(tmp_path, {"DIGEST_SMTP_FEEDBACK_ID": text})
+    assert (found == []) is is_right
