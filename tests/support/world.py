@@ -198,10 +198,15 @@ def _mail(received: smtpserver.Received, at: datetime) -> Mail:
 
 @asynccontextmanager
 async def a_world(
-    db_url: str, home: Path, now: datetime, smtp: dict[str, Any] | None = None, **spec: Any
+    db_url: str,
+    home: Path,
+    now: datetime,
+    smtp: dict[str, Any] | None = None,
+    dkim: dict[str, Any] | None = None,
+    **spec: Any,
 ) -> AsyncIterator[World]:
-    """An installation with one Publication and a real SMTP server; `smtp` are settings other than the usual."""
-    async with _opened(db_url, home, now, name="test", smtp=smtp or {}) as world:
+    """An installation with one Publication and a real SMTP server; `smtp` and `dkim` are settings but the usual."""
+    async with _opened(db_url, home, now, name="test", smtp=smtp or {}, dkim=dkim or {}) as world:
         world.publication = await cast.a_publication(world.parts.db, **spec)
         await world._source()
         yield world
@@ -210,13 +215,15 @@ async def a_world(
 @asynccontextmanager
 async def a_copy(world: World, db_url: str, home: Path, *, name: str) -> AsyncIterator[World]:
     """Another installation over a copy of this world's database, with a relay of its own."""
-    async with _opened(db_url, home, world.now, name=name, smtp={}) as copy:
+    async with _opened(db_url, home, world.now, name=name) as copy:
         copy.publication, copy._source_id = world.publication, world._source_id
         yield copy
 
 
 @asynccontextmanager
-async def _opened(db_url: str, home: Path, now: datetime, *, name: str, smtp: dict[str, Any]) -> AsyncIterator[World]:
+async def _opened(
+    db_url: str, home: Path, now: datetime, *, name: str, **changes: dict[str, Any]
+) -> AsyncIterator[World]:
     with smtpserver.SmtpServer() as server:
         settings = config.Settings.model_validate(
             {
@@ -224,7 +231,8 @@ async def _opened(db_url: str, home: Path, now: datetime, *, name: str, smtp: di
                 "secret_keys": ",".join(cast.KEYS),
                 "instance": name,
                 "database": {"url": db_url},
-                "smtp": {"url": server.url, "connections": 4} | smtp,
+                **changes,
+                "smtp": {"url": server.url, "connections": 4} | changes.get("smtp", {}),
             }
         )
         async with wiring.build(settings, home) as parts:
