@@ -22,7 +22,7 @@ from digest.audience import importing, models as audience, preferences, rows, tr
 from digest.editions import plan
 from digest.outbox import batch, fill, models as outbox, notices
 from digest.run import inprocess, passes, wiring
-from tests.support import cast, smtpserver
+from tests.support import cast, grammar, smtpserver
 
 ARTICLE_URL = "https://feed.example/articles/"
 
@@ -179,6 +179,8 @@ class World:
 
 
 def _mail(received: smtpserver.Received, at: datetime) -> Mail:
+    # Whatever a story is about, each mail in it is right.
+    assert grammar.faults(received.content, utf8_to=not received.recipient.isascii()) == []
     message = email.message_from_bytes(received.content, policy=email.policy.default)
     plain = message.get_body(("plain",))
     assert plain is not None
