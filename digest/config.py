@@ -43,7 +43,8 @@ class Smtp(Part):
     # RFC 5321 §4.5.3.2 asks for ten minutes at the final dot; relays in use need at most five, and SIGTERM waits.
     timeout_seconds: float = Field(300, gt=0)
     doubt: Literal["resend", "hold"] = "resend"
-    feedback_id: str = ""
+    # The SenderId that Gmail asks for: 5 to 15 characters, the same in all our mail.
+    feedback_id: str = Field("", pattern=r"^([A-Za-z0-9._-]{5,15})?$")
 
 
 class Web(Part):
@@ -82,6 +83,14 @@ class DkimKey(Part):
     domain: str = Field(min_length=1)
     selector: str = Field(min_length=1)
     key_file: str = Field(min_length=1)
+
+    @pydantic.field_validator("key_file")
+    @classmethod
+    def _names_a_file(cls, value: str) -> str:
+        # Paths are repeated in complaints and logs, and a key must not be.
+        if "-----" in value or "\n" in value:
+            raise ValueError("name the file that holds the key; the key itself does not belong here")
+        return value
 
 
 class Dkim(Part):
@@ -202,10 +211,11 @@ def _validated(path: Path, values: dict[str, Any]) -> tuple[Settings | None, lis
 
 
 def _drop(values: Any, place: tuple[int | str, ...]) -> None:
-    for key in place[:-1]:
+    """Take out what is wrong there; of a list all of it."""
+    for key, further in zip(place, (*place[1:], None), strict=True):
+        if isinstance(values, dict) and (further is None or isinstance(further, int)):
+            values.pop(key, None)
         values = values.get(key) if isinstance(values, dict) else None
-    if isinstance(values, dict) and place:
-        values.pop(place[-1], None)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -48,7 +48,11 @@ def _zone(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    return addresses.parse(text).spelling
+    found = addresses.parse(text)
+    if found.needs_smtputf8:
+        # RFC 6532 in From or Reply-To would shut out every reader whose server does not know SMTPUTF8.
+        raise addresses.AddressError(f"'{text}' has letters before the @ that many mail servers do not take")
+    return found.spelling
 
 
 def _one_line(text: str) -> str:

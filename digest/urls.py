@@ -1,9 +1,14 @@
 """Web addresses a person wrote: checked once, kept without a trailing slash."""
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
-from digest import errors
+from digest import addresses, errors
+
+# With a token behind it this must fit a header line of 998 characters, which cannot be folded (RFC 5322 §2.1.1).
+MAX_LENGTH = 800
+# What RFC 3986 §3.3 lets stand in a path, and the percent sign of what is quoted already.
+PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 
 
 class UrlError(errors.DigestError):
@@ -11,7 +16,7 @@ class UrlError(errors.DigestError):
 
 
 def parse(text: str) -> str:
-    """An absolute http(s) URL without query, fragment, password or trailing slash. Raises UrlError."""
+    """An absolute http(s) URL in ASCII, without query, fragment, password or trailing slash. Raises UrlError."""
     cleaned = text.strip()
     try:
         parts = urlsplit(cleaned)
@@ -22,7 +27,27 @@ def parse(text: str) -> str:
         raise UrlError(f"'{text}' is no web address; write it like https://news.example.org")
     if parts.username or parts.password or parts.query or parts.fragment or " " in cleaned:
         raise UrlError(f"'{text}' must have no password, query, fragment or space")
-    return cleaned.rstrip("/")
+    url = _ascii(parts).rstrip("/")
+    if not url.isascii():
+        raise UrlError(f"'{text}' is no web address: its host is no domain")
+    if len(url) > MAX_LENGTH:
+        raise UrlError(f"'{text[:60]}…' is longer than {MAX_LENGTH} characters; links in mails begin with it")
+    return url
+
+
+def _ascii(parts: SplitResult) -> str:
+    """Mail headers know no other form: A-labels in the host, percent signs in the path."""
+    return parts._replace(netloc=_wire(parts), path=quote(parts.path, safe=PATH_SAFE)).geturl()
+
+
+def _wire(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if host.isascii():
+        return parts.netloc
+    try:
+        return parts.netloc.lower().replace(host, addresses.parse(f"x@{host}").domain)
+    except addresses.AddressError:
+        return parts.netloc
 
 
 def is_loopback(url: str) -> bool:

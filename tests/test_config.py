@@ -122,3 +122,42 @@ def test_a_relative_database_is_meant_from_home(tmp_path: Path) -> None:
 def test_hosts_in_the_environment_are_separated_by_commas(tmp_path: Path) -> None:
     found = config.load(tmp_path, {"DIGEST_INGEST_ALLOW_HOSTS": "one.example, two.example"})
     assert found.ingest.allow_hosts == ("one.example", "two.example")
+
+
+def test_signing_keys_come_from_a_list_or_from_the_environment(tmp_path: Path) -> None:
+    listed = "[dkim]\nkeys = [{ domain = 'a.example', selector = 's', key_file = 'var/a.pem' }]\n"
+    [key] = config.load(written(tmp_path, listed), {}).dkim.keys
+    assert (key.domain, key.selector, key.key_file) == ("a.example", "s", "var/a.pem")
+    found = config.load(tmp_path, {"DIGEST_DKIM_KEYS": "b.example:s:/run/b.pem, b.example:t:/run/t:1.pem,"}).dkim.keys
+    assert [key.key_file for key in found] == ["/run/b.pem", "/run/t:1.pem"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[{ domain = 'a.example', selector = 's' }]", "dkim.keys.0.key_file: "),
+        ("[{ domain = 'a.example', selector = 's', key_file = 'x', l = 1 }]", "dkim.keys.0.l: unknown key"),
+        ("'a.example:s'", "dkim.keys: write DOMAIN:SELECTOR:FILE"),
+        ("1", "dkim.keys: "),
+        ("[1]", "dkim.keys.0: "),
+    ],
+)
+def test_a_signing_key_that_is_not_told_in_full(tmp_path: Path, text: str, words: str) -> None:
+    found = mistakes(written(tmp_path, f"colour = 1\n[dkim]\nkeys = {text}\n"))
+    assert len(found) == 2
+    assert any(words in line for line in found)
+
+
+def test_a_signing_key_in_place_of_its_file_is_not_repeated(tmp_path: Path) -> None:
+    pem = "-----BEGIN PRIVATE KEY-----\\nc2VjcmV0\\n-----END PRIVATE KEY-----"
+    [line] = mistakes(
+        written(tmp_path, f'[dkim]\nkeys = [{{ domain = "a.example", selector = "s", key_file = "{pem}" }}]\n')
+    )
+    assert "name the file that holds the key" in line
+    assert "c2VjcmV0" not in line
+
+
+@pytest.mark.parametrize(("text", "is_right"), [("", True), ("digest-1", True), ("a b c d", False), ("abcd", False)])
+def test_a_feedback_id_is_one_gmail_takes(tmp_path: Path, text: str, is_right: bool) -> None:
+    _, found = config.inspect(tmp_path, {"DIGEST_SMTP_FEEDBACK_ID": text})
+    assert (found == []) is is_right

@@ -7,9 +7,10 @@ should know before the first mail.
 from collections.abc import Iterable
 from pathlib import Path
 
-from digest import config, database, errors, links, publications, urls
+from digest import addresses, config, database, errors, links, publications, urls
 from digest.commands import output, session
 from digest.editions import compose, typeset
+from digest.outbox import signing_keys
 from digest.outbox.transports import transport
 from digest.run import loop, schema, wiring
 
@@ -34,6 +35,8 @@ def check(*, probe: bool, as_json: bool) -> int:
         loop.run(_surroundings(settings, found, probe=probe))
     specs = _publications(home, found)
     _templates(home, specs, found)
+    if settings:
+        _signing(settings, home, specs, found)
     document = {"errors": found.errors, "warnings": found.warnings}
     output.show(document, _lines(found), as_json=as_json)
     return 2 if found.errors else 0
@@ -68,6 +71,21 @@ def _keys(settings: config.Settings, found: Findings) -> None:
         links.Signer(settings.keys())
     except links.KeyProblem as error:
         found.errors.append(f"secret_keys (DIGEST_SECRET_KEYS): {error}")
+
+
+def _signing(settings: config.Settings, home: Path, specs: dict[Path, publications.Spec], found: Findings) -> None:
+    try:
+        keyring = wiring.keyring(settings, home)
+    except signing_keys.DkimError as error:
+        found.errors += str(error).splitlines()
+        return
+    for entry in wiring.dkim_entries(settings, home):
+        if signing_keys.is_open_to_all(entry.path):
+            found.warnings.append(f"dkim.keys: {entry.path}: anybody on this machine may read it; chmod 600")
+    for path, spec in specs.items() if keyring.keys else ():
+        domain = addresses.parse(spec.sender_address).domain
+        if not keyring.signer(domain):
+            found.warnings.append(f"{path}: its mails leave unsigned: dkim.keys has no key of {domain}")
 
 
 def _publications(home: Path, found: Findings) -> dict[Path, publications.Spec]:

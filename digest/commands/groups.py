@@ -1,7 +1,7 @@
-"""The verbs that come in groups: `digest db|subscribers|articles|editions …`. They only say what they take."""
+"""The verbs that come in groups: `digest db|subscribers|articles|editions|dkim …`. They only say what they take."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ database = typer.Typer(no_args_is_help=True, help="The database's schema.")
 subscribers = typer.Typer(no_args_is_help=True, help="Readers: bring in, list, let go, forget.")
 articles = typer.Typer(no_args_is_help=True, help="Single articles: hand in, list, take back.")
 editions = typer.Typer(no_args_is_help=True, help="Editions: list, release, pause, resume, cancel.")
+dkim = typer.Typer(no_args_is_help=True, help="The keys that sign mails, and their DNS records.")
 
 
 @database.command("upgrade")
@@ -157,3 +158,27 @@ def cancel_edition(edition: Number, now: Now = None, json: Json = False) -> int:
     from digest.commands import editions
 
     return editions.cancel(edition, now=now, as_json=json)
+
+
+@dkim.command("new")
+def new_key(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Of the sender's address.", show_default=False)],
+    selector: Annotated[str | None, typer.Option(help="Its name in DNS. Default: digest-YEAR-MONTH.")] = None,
+    algorithm: Annotated[Literal["rsa", "ed25519"], typer.Option(help="ed25519 only beside an rsa key.")] = "rsa",
+) -> int:
+    """Make a private key in var/dkim, and print the DNS record to publish and the lines for digest.toml."""
+    from digest.commands import signing
+
+    return signing.new(domain, selector, algorithm)
+
+
+@dkim.command("show")
+def show_keys(
+    domain: Annotated[str | None, typer.Argument(metavar="DOMAIN", help="Default: all.", show_default=False)] = None,
+    check: Annotated[bool, typer.Option("--check", help="Also ask DNS whether the records are there.")] = False,
+    json: Json = False,
+) -> int:
+    """Show the keys there are, which of them sign, and the DNS record of each."""
+    from digest.commands import signing
+
+    return signing.show(domain, check=check, as_json=json)

@@ -103,7 +103,7 @@ class Composer:
         """A mail that is no Edition. Kept by its context, which is why nothing personal may be in there."""
         with self._lock:
             typesetter = self._typesetter(look, name)
-            key = (typesetter.key, *sorted(context.items()))
+            key = (name, typesetter.key, *sorted(context.items()))
             return self._notices.get(key) or self._notices.put(key, self._write(typesetter, context))
 
     def _typesetter(self, look: Look, notice: str | None = None) -> Typesetter:

@@ -87,8 +87,9 @@ def _shared(letterhead: Letterhead, subject: str) -> bytes:
 
 
 def _list_lines(letterhead: Letterhead) -> bytes:
-    # Only ASCII names here: encoded-words in structured headers cost trust at Gmail, and the id is what counts.
-    name = words.phrase(letterhead.list_name) if letterhead.list_name.isascii() else []
+    # No encoded-words here: in structured headers they cost trust at Gmail, and the id is what counts.
+    list_name = words.clean(letterhead.list_name)
+    name = words.phrase(list_name) if words.is_plain(list_name) else []
     lines = [
         _line("List-Id", [*name, f"<{_checked(letterhead.list_id)}>"]),
         _line("List-Post", ["NO"]),
@@ -130,7 +131,9 @@ def _mailbox(name: str, address: str) -> list[str]:
 
 
 def _bracketed(url: str) -> str:
-    return f"<{_checked(url)}>"
+    # RFC 2369 §2: the brackets are there so that commas may stand in a URL.
+    _checked(url.replace(",", ""))
+    return f"<{url}>"
 
 
 def _checked(token: str, *, ascii_only: bool = True) -> str:

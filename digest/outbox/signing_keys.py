@@ -23,7 +23,10 @@ RSA_BITS, MOST_RSA_BITS = 2048, 4096
 # RFC 1035 §3.3: a character-string of a TXT record holds 255 octets; verifiers join several.
 TXT_LIMIT = 255
 
-_LABELS = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+# RFC 1035 §2.3.4 in the form that has dots and no length octets.
+NAME_LIMIT = 253
+
+_LABELS = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 
 
 class DkimError(errors.DigestError):
@@ -51,7 +54,7 @@ def checked_selector(text: str, domain: str) -> str:
     found = text.lower()
     if not _LABELS.fullmatch(found):
         raise DkimError(f"selector {text!r}: use letters, digits and hyphens, like digest-2026")
-    if not _LABELS.fullmatch(record_name(domain, found)):
+    if len(record_name(domain, found)) > NAME_LIMIT:
         raise DkimError(f"selector {text!r}: {record_name(domain, found)} is too long for DNS; take a shorter one")
     return found
 
@@ -145,3 +148,9 @@ def zone_line(key: dkim.Key) -> str:
     text = record(key)
     strings = " ".join(f'"{text[start : start + TXT_LIMIT]}"' for start in range(0, len(text), TXT_LIMIT))
     return f"{record_name(key.domain, key.selector)}. IN TXT ( {strings} )"
+
+
+def tags(text: str) -> dict[str, str]:
+    """A record taken apart (RFC 6376 §3.2), without the white space that may stand in it anywhere."""
+    pairs = ("".join(pair.split()).partition("=") for pair in text.split(";"))
+    return {name: value for name, equals, value in pairs if equals}

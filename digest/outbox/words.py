@@ -38,7 +38,7 @@ def _is_unwanted(letter: str) -> bool:
 def unstructured(text: str) -> list[str]:
     """A Subject as tokens."""
     cleaned = clean(text)[:SUBJECT_LIMIT].strip()
-    return cleaned.split() if _is_plain(cleaned) else _encoded(cleaned)
+    return cleaned.split() if is_plain(cleaned) else _encoded(cleaned)
 
 
 def phrase(text: str) -> list[str]:
@@ -46,7 +46,7 @@ def phrase(text: str) -> list[str]:
     cleaned = clean(text)[:NAME_LIMIT].strip()
     if not cleaned:
         return []
-    if not _is_plain(cleaned):
+    if not is_plain(cleaned):
         return _encoded(cleaned)
     if _ATOMS.fullmatch(cleaned):
         return cleaned.split(" ")
@@ -54,7 +54,8 @@ def phrase(text: str) -> list[str]:
     return f'"{escaped}"'.split(" ")
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """Whether cleaned text can stand in a header without being encoded."""
     # "=?" would be decoded by the reader's program although nobody encoded it.
     return text.isascii() and "=?" not in text and not _LONG.search(text)
 

@@ -63,6 +63,14 @@ def test_a_notice_looks_as_it_did(composer, name, context):
     agrees_with_golden(name, composer.notice(name, MIAS, context))
 
 
+def test_notices_of_one_context_are_not_taken_for_each_other(composer):
+    """A reader asked to confirm and welcomed on one day is told of the same Cadence and first digest in both."""
+    context = {"facts": WEEKLY, "hours": 72}
+    made = {name: composer.notice(name, MIAS, context) for name in typeset.NOTICES}
+    assert len({read(variant.subject) for variant in made.values()}) == len(typeset.NOTICES)
+    assert composer.notice("welcome", MIAS, context) is made["welcome"]
+
+
 def test_a_right_to_left_locale_turns_the_mail_around(composer):
     look = dataclasses.replace(MIAS, locale="ar")
     html = read(composer.prepare(look, CAST).variant(ONE, WEEKLY).html)

@@ -108,6 +108,13 @@ def test_a_list_name_beyond_ascii_is_left_off():
     assert b"\r\nList-Id: <e.example.org>\r\n" in headers.write(letterhead, "x", who)
 
 
+@pytest.mark.parametrize("name", ["=?utf-8?b?QmNj?=", "a" * 70])
+def test_a_list_name_that_would_be_encoded_is_left_off(name):
+    letterhead = headers.Letterhead(sender_name="É", sender="a@example.org", list_id="e.example.org", list_name=name)
+    who = headers.Personal(recipient="leo@example.com", message_id="<d1@example.org>", at=AT)
+    assert b"\r\nList-Id: <e.example.org>\r\n" in headers.write(letterhead, "x", who)
+
+
 def test_a_long_unsubscribe_url_is_neither_encoded_nor_cut():
     url = "https://news.example.org/" + "a" * 900
     found = a_mail(unsubscribe_url=url)

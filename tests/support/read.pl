@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use Email::Address::XS;
 use Email::MIME;
+use Encode qw(decode);
 use JSON::PP;
 use MIME::Base64;
 
@@ -11,7 +12,8 @@ my $given = decode_json(<STDIN>);
 
 sub mailboxes {
     my ($header) = @_;
-    return [ map { [ $_->is_valid ? $_->phrase : 'INVALID', $_->address ] } $header->addresses ];
+    # An address beyond ASCII stands there as it is (RFC 6532), and comes back as bytes.
+    return [ map { [ $_->is_valid ? $_->phrase : 'INVALID', decode('UTF-8', $_->address) ] } $header->addresses ];
 }
 
 sub part {

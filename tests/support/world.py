@@ -22,7 +22,7 @@ from digest.audience import importing, models as audience, preferences, rows, tr
 from digest.editions import plan
 from digest.outbox import batch, fill, models as outbox, notices
 from digest.run import inprocess, passes, pulse, wiring
-from tests.support import cast, shifts, smtpserver
+from tests.support import cast, grammar, shifts, smtpserver
 
 ARTICLE_URL = "https://feed.example/articles/"
 
@@ -188,6 +188,8 @@ class World:
 
 
 def _mail(received: smtpserver.Received, at: datetime) -> Mail:
+    # Whatever a story is about, each mail in it is right.
+    assert grammar.faults(received.content, utf8_to=not received.recipient.isascii()) == []
     message = email.message_from_bytes(received.content, policy=email.policy.default)
     plain = message.get_body(("plain",))
     assert plain is not None
@@ -211,11 +213,13 @@ async def a_world(
     home: Path,
     now: datetime,
     smtp: dict[str, Any] | None = None,
+    dkim: dict[str, Any] | None = None,
     engine: str = "in-process",
     **spec: Any,
 ) -> AsyncIterator[World]:
-    """An installation with one Publication and a real SMTP server; `smtp` are settings other than the usual."""
-    async with _opened(db_url, home, now, name="test", smtp=smtp or {}, engine=engine) as world:
+    """An installation with one Publication and a real SMTP server; `smtp` and `dkim` are settings but the usual."""
+    changes = {"smtp": smtp or {}, "dkim": dkim or {}, "engine": {"kind": engine}}
+    async with _opened(db_url, home, now, name="test", **changes) as world:
         world.publication = await cast.a_publication(world.parts.db, **spec)
         await world._source()
         yield world
@@ -224,14 +228,14 @@ async def a_world(
 @asynccontextmanager
 async def a_copy(world: World, db_url: str, home: Path, *, name: str) -> AsyncIterator[World]:
     """Another installation over a copy of this world's database, with a relay of its own."""
-    async with _opened(db_url, home, world.now, name=name, smtp={}) as copy:
+    async with _opened(db_url, home, world.now, name=name) as copy:
         copy.publication, copy._source_id = world.publication, world._source_id
         yield copy
 
 
 @asynccontextmanager
 async def _opened(
-    db_url: str, home: Path, now: datetime, *, name: str, smtp: dict[str, Any], engine: str = "in-process"
+    db_url: str, home: Path, now: datetime, *, name: str, **changes: dict[str, Any]
 ) -> AsyncIterator[World]:
     with smtpserver.SmtpServer() as server:
         settings = config.Settings.model_validate(
@@ -240,8 +244,8 @@ async def _opened(
                 "secret_keys": ",".join(cast.KEYS),
                 "instance": name,
                 "database": {"url": db_url},
-                "smtp": {"url": server.url, "connections": 4} | smtp,
-                "engine": {"kind": engine},
+                **changes,
+                "smtp": {"url": server.url, "connections": 4} | changes.get("smtp", {}),
             }
         )
         async with wiring.build(settings, home) as parts:
