@@ -95,8 +95,10 @@ def _copy(relay: str, connection: str, fields: Sequence[str], *, is_kept: bool) 
     return Copy(relay, connection, *times, recipient, message_id, is_kept, answer == "250", is_sound == "1")
 
 
-def judge(ledger: Ledger, readers: Collection[str], blows: Sequence[Blow]) -> dict[str, Any]:
-    """The figures of one run, and `broken`: what was promised and is not so."""
+def judge(
+    ledger: Ledger, readers: Collection[str], blows: Sequence[Blow], left: Collection[str] = ()
+) -> dict[str, Any]:
+    """The figures of one run, and `broken`: what was promised and is not so. Who `left` needs no mail."""
     copies = Counter(copy.recipient for copy in ledger.copies if copy.is_kept)
     kills = [blow for blow in blows if not blow.is_gentle]
     _shut_what_died(ledger, blows)
@@ -106,7 +108,7 @@ def judge(ledger: Ledger, readers: Collection[str], blows: Sequence[Blow]) -> di
     figures = {
         "readers": len(readers),
         "accepted": sum(copies.values()),
-        "lost": len(set(readers) - copies.keys()),
+        "lost": len(set(readers) - copies.keys() - set(left)),
         "strangers": len(copies.keys() - set(readers)),
         "duplicated": sum(copies.values()) - len(copies),
         "unexcused": len(_unexcused(ledger, kills)),

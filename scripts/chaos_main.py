@@ -20,6 +20,7 @@ from typing import Any
 import chaos_house
 import chaos_run
 import chaos_scenarios
+import chaos_unsubscribe
 
 READERS, QUICK_READERS = 20_000, 2_000
 LIMIT_SECONDS, QUICK_LIMIT_SECONDS = 400, 90
@@ -31,7 +32,8 @@ def main() -> int:
     results = asyncio.run(_all(given))
     ok = all(not one["broken"] for scenarios in results.values() for one in scenarios.values())
     document = {
-        "chaos": "quick" if given.quick else "full",
+        "chaos": given.what,
+        "is_quick": given.quick,
         "ok": ok,
         "seed": given.seed,
         "readers": given.readers,
@@ -46,6 +48,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/chaos", description="Hurt a running service, and count its mails.")
+    parser.add_argument("what", nargs="?", choices=("all", "unsubscribe"), default="all")
     parser.add_argument("--quick", action="store_true", help="2,000 readers and few blows: a few minutes")
     parser.add_argument("--pair", action="append", choices=chaos_house.PAIRS, help="only this database and engine")
     parser.add_argument("--scenario", action="append", help="only this scenario")
@@ -62,18 +65,24 @@ async def _all(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 async def _pair(given: argparse.Namespace, pair: str) -> dict[str, Any]:
-    table = chaos_scenarios.QUICK if given.quick else chaos_scenarios.ALL
-    wanted = [one for one in table if one.fits(pair) and (not given.scenario or one.name in given.scenario)]
+    wanted = [one for one in _table(given) if one.fits(pair) and (not given.scenario or one.name in given.scenario)]
     chaos_run.say(f"{pair}: making {given.readers:,} readers (seed {given.seed})")
     async with chaos_house.ground(pair, given.readers) as ground:
         return {one.name: await _scenario(given, ground, one) for one in wanted}
+
+
+def _table(given: argparse.Namespace) -> tuple[chaos_scenarios.Scenario, ...]:
+    if given.what == "unsubscribe":
+        return (chaos_unsubscribe.SCENARIO,)
+    return chaos_scenarios.QUICK if given.quick else chaos_scenarios.ALL
 
 
 async def _scenario(
     given: argparse.Namespace, ground: chaos_house.Ground, scenario: chaos_scenarios.Scenario
 ) -> dict[str, Any]:
     limit = QUICK_LIMIT_SECONDS if given.quick else LIMIT_SECONDS
-    async with chaos_run.prepared(scenario, ground, given.seed, limit) as run:
+    kind = chaos_unsubscribe.Leaving if given.what == "unsubscribe" else chaos_run.Run
+    async with chaos_run.prepared(scenario, ground, given.seed, limit, kind) as run:
         found = await run.play()
     told = ("seconds", "accepted", "lost", "duplicated", "unexcused", "kills", "resumed_after_seconds", "broken")
     chaos_run.say(f"  {ground.model.pair} {scenario.name}: " + ", ".join(f"{name} {found[name]}" for name in told))

@@ -128,5 +128,9 @@ class Node:
         return Blow(f"freeze {self.verb}", self.title, at, time.monotonic())
 
     @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    @property
     def is_running(self) -> bool:
         return self.process.returncode is None

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import chaos_count
 import chaos_disk
@@ -52,10 +52,11 @@ class Run:
     trouble: list[str] = dataclasses.field(default_factory=list)
     final: Counter[str] = dataclasses.field(default_factory=Counter)
     restarts: int = 0
+    gone: set[str] = dataclasses.field(default_factory=set)  # readers who left meanwhile
 
     @property
     def left(self) -> int:
-        return len(self.readers) - len(self.ledger.accepted)
+        return len(self.readers) - len(self.ledger.accepted | self.gone)
 
     async def play(self) -> dict[str, Any]:
         started = time.monotonic()
@@ -70,7 +71,7 @@ class Run:
         watching.cancel()
         await self._end_nodes()
         self._look()
-        figures = chaos_count.judge(self.ledger, self.readers, self.blows)
+        figures = chaos_count.judge(self.ledger, self.readers, self.blows, self.gone)
         figures["seconds"] = round(time.monotonic() - started, 1)
         figures["deliveries"] = dict(self.final)
         figures["restarted_by_manager"] = self.restarts
@@ -201,10 +202,13 @@ class Run:
             self.trouble.append(f"{blow.victim} ended with {code} on SIGTERM")
 
 
+R = TypeVar("R", bound=Run)
+
+
 @contextlib.asynccontextmanager
 async def prepared(
-    scenario: Scenario, ground: chaos_house.Ground, seed: int, limit_seconds: float
-) -> AsyncIterator[Run]:
+    scenario: Scenario, ground: chaos_house.Ground, seed: int, limit_seconds: float, kind: type[R]
+) -> AsyncIterator[R]:
     """A copy of the installation, its SMTP server running; whatever is left at the end is killed."""
     draw = random.Random(f"{seed} {ground.model.pair} {scenario.name}")
     async with contextlib.AsyncExitStack() as stack:
@@ -219,7 +223,7 @@ async def prepared(
         nodes = [_node(house, notes, relay, number) for number in range(scenario.nodes)]
         for node in nodes:
             stack.push_async_callback(_kill, node)
-        yield Run(scenario, house, ground.readers, draw, relay, nodes, limit_seconds)
+        yield kind(scenario, house, ground.readers, draw, relay, nodes, limit_seconds)
 
 
 def _place(stack: contextlib.AsyncExitStack, scenario: Scenario) -> Path | None:
