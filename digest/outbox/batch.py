@@ -12,7 +12,7 @@ import dataclasses
 import random
 import uuid
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +43,7 @@ class Sender:
     clock: clock.Clock
     patience: outcomes.Patience
     stopping: asyncio.Event
+    doubt_pause: timedelta = handover.DOUBT_PAUSE
 
 
 async def run_batch(sender: Sender, batch_id: int) -> Counter[str]:
@@ -197,6 +198,7 @@ def _settled(sender: Sender, one: handing.Handed, outcome: outcomes.Outcome, cod
         doubts=one.row.doubts,
         outcome=outcome,
         code=code,
+        doubt_pause=sender.doubt_pause,
     )
 
 

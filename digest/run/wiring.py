@@ -36,8 +36,10 @@ class Parts:
 
     def sender(self, way_out: transport.Transport) -> batch.Sender:
         """A Sender over an open transport."""
-        patience = outcomes.Patience(normal=timedelta(minutes=self.settings.outbox.retry_minutes))
-        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event())
+        outbox = self.settings.outbox
+        patience = outcomes.Patience(normal=timedelta(minutes=outbox.retry_minutes))
+        doubt_pause = timedelta(seconds=outbox.doubt_seconds)
+        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event(), doubt_pause)
 
 
 def transport_of(settings: config.Settings, *, connections: int | None = None) -> transport.Transport:
