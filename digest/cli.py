@@ -31,6 +31,7 @@ app.add_typer(groups.database, name="db")
 app.add_typer(groups.subscribers, name="subscribers")
 app.add_typer(groups.articles, name="articles")
 app.add_typer(groups.editions, name="editions")
+app.add_typer(groups.deliveries, name="deliveries")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -58,6 +58,8 @@ async def _gather(parts: wiring.Parts, connection: AsyncConnection, slug: str, e
         "email": found.email,
         "publication": slug,
         "state": found.state.value,
+        "misses": row.misses,
+        "missing_since": row.missing_since,
         "suppressed": await suppression.covers(connection, parts.hasher, found.address_key),
         "paused_until": row.paused_until if found.is_paused(now) else None,
         "frequency": choice.frequency,
@@ -115,6 +117,7 @@ def _query(found: standing.Standing) -> sa.Select[*tuple[Any, ...]]:
             delivery.upto.label("told_upto"),
             delivery.finished_at,
             delivery.retry_at,
+            delivery.batch_id,
             selection.picks,
         )
         .join(cadence, cadence.id == edition.cadence_id)
@@ -158,6 +161,8 @@ def _told(row: Any) -> tuple[str, str]:
     reason = row.delivery_reason or ""
     if row.delivery_state in (outbox.DeliveryState.DEFERRED, outbox.DeliveryState.DOUBTFUL) and row.retry_at:
         reason = f"{reason}; next try {row.retry_at:%Y-%m-%d %H:%M} UTC".lstrip("; ")
+    elif row.delivery_state is outbox.DeliveryState.DOUBTFUL and row.batch_id is None:
+        reason = f"{reason}; held, see: digest deliveries resolve {row.delivery}"
     return row.delivery_state.value, reason
 
 
@@ -234,6 +239,8 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
 
 def _how(document: dict[str, Any]) -> str:
     text = str(document["state"])
+    if document["misses"]:
+        text += f", {document['misses']} editions in a row refused since {document['missing_since']:%Y-%m-%d}"
     if document["suppressed"]:
         text += f", suppressed ({document['suppressed']})"
     if document["paused_until"]:

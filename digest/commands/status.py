@@ -12,7 +12,7 @@ from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
 from digest.commands import output, session
 from digest.editions import models as editions
-from digest.outbox import models as outbox
+from digest.outbox import doubts, models as outbox
 from digest.run import instance, pulse, wiring
 
 OPEN_EDITIONS = (editions.EditionState.PLANNED, editions.EditionState.FILLED, editions.EditionState.HELD)
@@ -40,6 +40,7 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
             "sources": await _sources(connection),
             "editions": await _editions(connection),
             "deliveries": await _deliveries(connection),
+            "doubts_held": await _doubts_held(connection, parts.settings.smtp.doubt),
             "oldest_due_at": oldest,
         }
         owner = await connection.scalar(sa.select(database.Meta.value).where(database.Meta.key == instance.INSTANCE))
@@ -135,7 +136,7 @@ async def _editions(connection: AsyncConnection) -> list[dict[str, Any]]:
         .where(edition.state.in_(OPEN_EDITIONS))
         .order_by(edition.id.desc())
     )
-    columns = ("id", "publication", "frequency", "timezone", "slot", "due_at", "state", "reason")
+    columns = ("id", "publication", "frequency", "timezone", "slot", "due_at", "state", "paused_at", "reason")
     rows = (await connection.execute(statement)).all()
     return [{name: _plain(getattr(row, name)) for name in columns} for row in rows]
 
@@ -149,6 +150,11 @@ async def _deliveries(connection: AsyncConnection) -> dict[str, int]:
     rows = await connection.execute(sa.select(delivery.state, sa.func.count()).group_by(delivery.state))
     counts: dict[str, int] = {row.state.value: row.count_1 for row in rows}
     return {state.value: counts.get(state.value, 0) for state in outbox.DeliveryState}
+
+
+async def _doubts_held(connection: AsyncConnection, doubt: str) -> int:
+    held = sa.select(sa.func.count()).select_from(outbox.Delivery).where(doubts.is_held(doubt))
+    return int(await connection.scalar(held) or 0)
 
 
 def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> list[str]:
@@ -167,8 +173,26 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     for source in found["sources"]:
         if source["held"]:
             lines.append(f"{source['held']} articles of source {source['id']} are held: digest release {source['id']}")
-    if found["deliveries"]["doubtful"]:
-        lines.append(f"{found['deliveries']['doubtful']} mails are in doubt: sent, but no answer was recorded")
+    return lines + _stuck(found)
+
+
+def _stuck(found: dict[str, Any]) -> list[str]:
+    """What does not go on by itself, or not soon, and the verb that helps."""
+    lines = [
+        f"edition {edition['id']} is paused; go on with: digest editions resume {edition['id']}"
+        for edition in found["editions"]
+        if edition["paused_at"]
+    ]
+    if count := found["deliveries"]["doubtful"]:
+        lines.append(
+            f"{count} mails are in doubt (sent, but no answer was recorded), {found['doubts_held']} of them held until "
+            "the next digest is due; see: digest deliveries doubtful"
+        )
+    for publication in found["publications"]:
+        if count := publication["readers"].get("failing"):
+            slug = publication["publication"]
+            verb = f"digest subscribers list {slug} --state failing"
+            lines.append(f"{count} readers of {slug} are failing: refused for weeks, mailed no more; see: {verb}")
     return lines
 
 
@@ -224,8 +248,12 @@ def _source_lines(found: list[dict[str, Any]]) -> list[str]:
 def _edition_lines(found: list[dict[str, Any]]) -> list[str]:
     if not found:
         return ["editions     none open"]
-    keys = ("id", "publication", "frequency", "timezone", "slot", "state", "reason")
-    lines = output.table(("edition", *keys[1:]), [[e[key] for key in keys] for e in found[:EDITIONS_SHOWN]])
+    keys = ("id", "publication", "frequency", "timezone", "slot")
+    rows = [
+        [*(e[key] for key in keys), f"{e['state']}, paused" if e["paused_at"] else e["state"], e["reason"]]
+        for e in found[:EDITIONS_SHOWN]
+    ]
+    lines = output.table(("edition", *keys[1:], "state", "reason"), rows)
     if len(found) > EDITIONS_SHOWN:
         lines.append(f"and {len(found) - EDITIONS_SHOWN} more")
     return [*lines, ""]

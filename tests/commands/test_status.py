@@ -2,7 +2,18 @@
 
 from tests.support.operator import SHIPPED, Operator
 
-KEYS = {"now", "instance", "database", "tzdata", "publications", "sources", "editions", "deliveries", "oldest_due_at"}
+KEYS = {
+    "now",
+    "instance",
+    "database",
+    "tzdata",
+    "publications",
+    "sources",
+    "editions",
+    "deliveries",
+    "oldest_due_at",
+    "doubts_held",
+}
 
 
 def warnings(operator: Operator) -> list[str]:
