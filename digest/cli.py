@@ -226,3 +226,11 @@ def adopt() -> int:
     from digest.commands import operating
 
     return operating.adopt()
+
+
+@app.command()
+def prune(now: Now = None, json: Json = False) -> int:
+    """Delete what is known of mails longer ago than retention.deliveries_days. The daemon does it every hour."""
+    from digest.commands import operating
+
+    return operating.prune(now=now, as_json=json)

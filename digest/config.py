@@ -77,6 +77,12 @@ class Outbox(Part):
     doubt_seconds: float = Field(60, gt=0)
 
 
+class Retention(Part):
+    """For how long what became of each mail is known; 0 is for ever."""
+
+    deliveries_days: float = Field(90, ge=0)
+
+
 class Log(Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -92,6 +98,7 @@ class Settings(Part):
     ingest: Ingest = Ingest()
     editions: Editions = Editions()
     outbox: Outbox = Outbox()
+    retention: Retention = Retention()
     log: Log = Log()
 
     @pydantic.field_validator("base_url")

@@ -32,6 +32,7 @@ class Past:
     found: standing.Standing
     shelf: contents.Shelf
     pauses: Sequence[tuple[datetime, datetime]]
+    kept_since: datetime
 
 
 def show(slug: str, email: str, *, now: str | None, as_json: bool) -> int:
@@ -72,7 +73,7 @@ async def _gather(parts: wiring.Parts, connection: AsyncConnection, slug: str, e
         "head": publication.head,
         "next_due_at": next_due_at.astimezone(zone) if next_due_at else None,
         "waiting": await _titles(connection, verdict),
-        "editions": await _editions(connection, found, publication),
+        "editions": await _editions(connection, found, publication, now - (parts.keep or timedelta(days=36_500))),
     }
 
 
@@ -85,13 +86,13 @@ async def _titles(connection: AsyncConnection, verdict: choose.Verdict) -> dict[
 
 
 async def _editions(
-    connection: AsyncConnection, found: standing.Standing, publication: sa.Row[Any]
+    connection: AsyncConnection, found: standing.Standing, publication: sa.Row[Any], kept_since: datetime
 ) -> list[dict[str, Any]]:
     """Editions of this reader's Cadence, and those of earlier ones that reached this reader; the newest last."""
     rows = (await connection.execute(_query(found))).all()[::-1]
     lowest = min((row.covered_from for row in rows if row.covered_from is not None), default=0)
     shelf = await contents.Shelves().get(connection, publication.id, above=lowest)
-    past = Past(found, shelf, await _pauses(connection, found.subscription.id))
+    past = Past(found, shelf, await _pauses(connection, found.subscription.id), kept_since)
     settled, entries = lowest, []
     for row in rows:
         state, reason = _told(row) if row.delivery_state else _untold(row, past, settled)
@@ -115,7 +116,7 @@ def _query(found: standing.Standing) -> sa.Select[*tuple[Any, ...]]:
             delivery.reason.label("delivery_reason"),
             delivery.covered_from,
             delivery.upto.label("told_upto"),
-            delivery.finished_at,
+            delivery.finished_at.label("delivery_finished_at"),
             delivery.retry_at,
             delivery.batch_id,
             selection.picks,
@@ -187,6 +188,8 @@ def _untold(row: Any, past: Past, settled: int) -> tuple[str, str]:
         return "no mail", "paused"
     if row.reason:
         return "no mail", row.reason
+    if row.finished_at and row.finished_at < past.kept_since:
+        return "unknown", "mails of that time are no longer kept"
     return _by_choice(row, past, settled)
 
 
@@ -218,7 +221,7 @@ def _entry(row: Any, state: str, reason: str) -> dict[str, Any]:
         "reason": reason,
         "range": [row.covered_from + 1, row.told_upto] if has_range else None,
         "articles": articles,
-        "finished_at": row.finished_at,
+        "finished_at": row.delivery_finished_at,
     }
 
 

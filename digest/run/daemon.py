@@ -6,6 +6,7 @@ fails is logged, tried again, and shown on the readiness page until it works.
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ import uvicorn
 from digest import config, errors, links
 from digest.articles import release
 from digest.editions import plan
-from digest.outbox import batch, fill, notices, reading, retry
+from digest.outbox import batch, fill, notices, prune, reading, retry
 from digest.run import inprocess, instance, passes, pulse, schedule, wiring
 from digest.web import app, parts as web
 
@@ -94,7 +95,7 @@ class Daemon:
 
     async def run(self, listening: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
         server = self._server()
-        scheduler = schedule.create({"ingest": self._ingest, "plan": self._plan})
+        scheduler = schedule.create({"ingest": self._ingest, "plan": self._plan}, hourly={"prune": self._prune})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
@@ -165,6 +166,16 @@ class Daemon:
             await plan.run(self.parts.db, self.parts.policy, now)
 
         await self._guarded("plan", work)
+
+    async def _prune(self) -> None:
+        async def work() -> None:
+            # A copy that is not to mail is not to forget either.
+            await instance.check(self.parts.db, self.parts.instance)
+            pruned = await prune.run(self.parts.db, self.parts.keep, self.parts.clock())
+            if pruned != prune.Pruned():
+                log.info("pruned", **dataclasses.asdict(pruned))
+
+        await self._guarded("prune", work)
 
     async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Whether it ended well. Nothing that goes wrong in a pass ends the process."""

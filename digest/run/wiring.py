@@ -33,6 +33,7 @@ class Parts:
     policy: plan.Policy
     fetcher: poll.Fetcher
     instance: str
+    keep: timedelta | None
 
     def sender(self, way_out: transport.Transport) -> batch.Sender:
         """A Sender over an open transport."""
@@ -112,6 +113,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             policy=policy(settings),
             fetcher=fetcher(settings),
             instance=instance.name(home, settings.instance),
+            keep=timedelta(days=settings.retention.deliveries_days) or None,
         )
 
 
