@@ -75,6 +75,13 @@ class Editions(Part):
 class Outbox(Part):
     batch_size: int = Field(500, ge=1, le=10_000)
     retry_minutes: float = Field(30, gt=0)
+    doubt_seconds: float = Field(60, gt=0)
+
+
+class Retention(Part):
+    """For how long what became of each mail is known; 0 is for ever."""
+
+    deliveries_days: float = Field(90, ge=0)
 
 
 class DkimKey(Part):
@@ -156,6 +163,7 @@ class Settings(Part):
     outbox: Outbox = Outbox()
     dkim: Dkim = Dkim()
     engine: Engine = Engine()
+    retention: Retention = Retention()
     log: Log = Log()
     metrics: Metrics = Metrics()
 

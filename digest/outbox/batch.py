@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -61,6 +61,7 @@ class Sender:
     patience: outcomes.Patience
     stopping: asyncio.Event
     trap: Callable[[Callable[[], Any]], Any]
+    doubt_pause: timedelta = handover.DOUBT_PAUSE
 
 
 async def run_batch(sender: Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:

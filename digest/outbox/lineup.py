@@ -234,7 +234,7 @@ class Lineup:
             outcome = outcomes.judge(reply, attempt, random=random.random, patience=sender.patience)
         self.attempts.append(_attempt(mail, reply, outcome))
         settled = _settled(mail.proposal, mail.occasion, outcome, mail.handed_at, code=reply.code or None)
-        settled.relay = mail.line.relay
+        settled.relay, settled.doubt_pause = mail.line.relay, sender.doubt_pause
         self.settled.append(settled)
 
     # Around a commit

@@ -35,11 +35,14 @@ class Parts:
     engine: engines.Engine
     meter: meter.Meter
     instance: str
+    keep: timedelta | None
 
     def sender(self, way_out: transport.Transport) -> batch.Sender:
         """A Sender over an open transport."""
-        patience = outcomes.Patience(normal=timedelta(minutes=self.settings.outbox.retry_minutes))
-        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event(), bugs.trap)
+        outbox = self.settings.outbox
+        patience = outcomes.Patience(normal=timedelta(minutes=outbox.retry_minutes))
+        doubt_pause = timedelta(seconds=outbox.doubt_seconds)
+        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event(), bugs.trap, doubt_pause)
 
     async def fence(self) -> None:
         """Raises InstanceError when this installation may not send."""
@@ -152,6 +155,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             engine=driver,
             meter=meter.Meter(db, at),
             instance=instance.name(home, settings.instance),
+            keep=timedelta(days=settings.retention.deliveries_days) or None,
         )
 
 
