@@ -41,12 +41,16 @@ class Shape:
 
 
 class _Window:
-    __slots__ = ("accepted", "cap", "grow_at", "is_tight", "running", "shrunk_at", "size", "troubled_until", "used_at")
+    __slots__ = (
+        *("accepted", "accepted_at", "cap", "gap", "grow_at", "is_tight"),
+        *("running", "shrunk_at", "size", "troubled_until", "used_at"),
+    )
 
     def __init__(self, size: int, cap: int, now: float) -> None:
         self.size, self.cap, self.used_at = min(size, cap), cap, now
         self.running = self.accepted = 0
         self.is_tight = False
+        self.accepted_at, self.gap = now, 1.0
         self.shrunk_at = self.troubled_until = self.grow_at = float("-inf")
 
 
@@ -105,6 +109,11 @@ class Windows:
             window.troubled_until = window.grow_at = float("-inf")
             window.size = max(window.size, min(self.shape.start, window.cap))
 
+    def pace(self, key: Key) -> float:
+        """Acceptances per second lately, over some twenty of them."""
+        window = self._windows.get(key)
+        return 1 / max(window.gap, self._clock() - window.accepted_at, 1e-6) if window else 1.0
+
     def narrowed(self) -> dict[Key, int]:
         """The windows in trouble and how wide they are."""
         now = self._clock()
@@ -112,6 +121,8 @@ class Windows:
 
     def _grow(self, window: _Window, now: float) -> None:
         window.accepted += 1
+        window.gap += (now - window.accepted_at - window.gap) / 20
+        window.accepted_at = now
         # A window that was never full has not shown that a wider one would be borne.
         if window.accepted < self.shape.step or window.size >= window.cap or not window.is_tight:
             return
