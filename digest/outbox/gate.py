@@ -78,16 +78,17 @@ class Gate:
         self._stock: Counter[Key] = Counter()
         self._wanted: Counter[Key] = Counter()
 
-    def admit(self, way: Way, now: datetime, *, is_urgent: bool = False) -> Block | None:
+    def admit(self, way: Way, now: datetime, *, is_urgent: bool = False, follows: bool = False) -> Block | None:
         """None: it may start, and counts as started. Else what holds it back.
 
         Urgent ones, which are few, may borrow a token, go beyond a window and never mind the warm-up; but where a
-        destination turns us away they have to wait like all others.
+        destination turns us away they have to wait like all others. One that `follows` another to the same destination
+        on the same line takes over its place in the window, unless there are too many in it already.
         """
         key = (way.relay, way.destination)
         if self.pauses.until(key, now):
             return Block(Why.PAUSE, key)
-        room = self.windows.room(key)
+        room = self.windows.room(key) + follows
         if room <= 0 and not (is_urgent and room > -URGENT_EXTRA):
             return Block(Why.WINDOW, key)
         needs = self._needs(way)
@@ -97,22 +98,26 @@ class Gate:
                 return Block(Why.RATE if need[0] else Why.WARMUP, need)
         for need in needs:
             self._stock[need] -= 1
-        self.windows.started(key)
+        if not follows:
+            self.windows.started(key)
         return None
 
     def _needs(self, way: Way) -> tuple[Key, ...]:
         bound = self.rules.limits.binding(way.relay, way.destination)
         return (*bound, ("", way.domain)) if self.rules.is_careful else bound
 
-    def end(self, way: Way, reply: Reply | None) -> None:
-        """A mail that was admitted is over; without a reply it never left, and its tokens are there for another."""
+    def end(self, way: Way, reply: Reply | None, *, leaves: bool = True) -> None:
+        """A mail that was admitted is over; without a reply it never left, and its tokens are there for another.
+
+        `leaves`: its place in the window is free now; false if another one has it.
+        """
         key = (way.relay, way.destination)
         if reply is None:
-            self.windows.ended(key, Signal.NEUTRAL)
+            self.windows.ended(key, Signal.NEUTRAL, leaves=leaves)
             self._stock.update(self._needs(way))
             return
         verdict = pauses.read(reply)
-        self.windows.ended(key, verdict.signal)
+        self.windows.ended(key, verdict.signal, leaves=leaves)
         self.pauses.hear(key, reply, verdict)
 
     def room(self, block: Block, count: int, now: datetime) -> int:

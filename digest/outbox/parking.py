@@ -7,7 +7,7 @@ go; for the rest it says how long to wait, and they become `deferred` without ha
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,10 +34,14 @@ class Parking:
     def __len__(self) -> int:
         return sum(len(proposals) for proposals in self._parked.values())
 
-    def admit(self, relay: str, proposal: "Proposal", now: datetime) -> Way | None:
-        """The way it may start on now, counted as started; None: it is parked."""
+    def admit(self, relay: str, proposal: "Proposal", now: datetime, *, behind: Way | None = None) -> Way | None:
+        """The way it may start on now, counted as started; None: it is parked.
+
+        `behind`: the way of the mail before it on the same line.
+        """
         going = way(relay, proposal)
-        block = self._gate.admit(going, now, is_urgent=self._is_urgent)
+        follows = behind is not None and behind.destination == going.destination
+        block = self._gate.admit(going, now, is_urgent=self._is_urgent, follows=follows)
         if block is None:
             return going
         self._parked.setdefault(block, deque()).append(proposal)
@@ -52,6 +56,10 @@ class Parking:
             if not proposals:
                 del self._parked[block]
         return found
+
+    def is_overfull(self, now: datetime) -> bool:
+        """Whether there are more than will soon be able to go."""
+        return any(len(proposals) > self._gate.patience(block, now) for block, proposals in self._parked.items())
 
     async def put_off(
         self, connection: AsyncConnection, occasion: handover.Occasion | None, now: datetime
@@ -82,11 +90,9 @@ def _give(proposals: Iterable["Proposal"], verdicts: Iterable[handover.Wait]) ->
 
 
 async def ration(
-    connection: AsyncConnection, keeper: gate.Gate, edition: object, proposals: Iterable["Proposal"], now: datetime
+    connection: AsyncConnection, keeper: gate.Gate, edition: Any, proposals: Iterable["Proposal"], now: datetime
 ) -> None:
     """While a domain warms up and there is not enough for all, those wait who have been served last."""
-    if not keeper.rules.is_careful or edition is None:
-        return
     for proposal in proposals:
         row = proposal.facts.row
         if proposal.ready is None or facts.is_doubtful(row):

@@ -27,21 +27,22 @@ PATIENCE_SECONDS = 2.0
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Mails per second, as set: for each relay as a whole, and for destinations over any relay."""
+    """Mails per second, as set: for relays as a whole, by name or each, and for destinations over any relay."""
 
+    each_relay: float | None = None
     relays: Mapping[str, float] = dataclasses.field(default_factory=dict)
     destinations: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def rate(self, key: Key) -> float | None:
         relay, destination = key
-        return self.destinations.get(destination) if destination else self.relays.get(relay)
+        return self.destinations.get(destination) if destination else self.relays.get(relay, self.each_relay)
 
     def binding(self, relay: str, destination: str) -> tuple[Key, ...]:
         """The buckets a mail needs a token of: none, one or both."""
         found = []
         if destination in self.destinations:
             found.append((relay, destination))
-        if relay in self.relays:
+        if self.each_relay is not None or relay in self.relays:
             found.append((relay, ""))
         return tuple(found)
 

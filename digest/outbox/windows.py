@@ -71,8 +71,8 @@ class Windows:
         window = self._windows.get(key)
         if window is None:
             return min(self.shape.start, self._cap(key))
-        if not window.running and self._clock() - window.used_at > self.shape.quiet:
-            window.size = min(window.size, self.shape.start)
+        if not window.running and (now := self._clock()) - window.used_at > self.shape.quiet:
+            window.size = min(window.size if now < window.troubled_until else window.cap, self.shape.start)
         return window.size - window.running
 
     def started(self, key: Key, count: int = 1) -> None:
@@ -81,10 +81,11 @@ class Windows:
         window.is_tight = window.is_tight or window.running >= window.size
         window.used_at = self._clock()
 
-    def ended(self, key: Key, signal: Signal) -> None:
-        """One mail is over. Also for those that never left, as NEUTRAL."""
+    def ended(self, key: Key, signal: Signal, *, leaves: bool = True) -> None:
+        """One mail is over. Also for those that never left, as NEUTRAL; `leaves` unless another took its place."""
         window = self._windows.get(key) or self._open(key)
-        if window.running:
+        flight = max(window.running, 1)
+        if leaves and window.running:
             window.running -= 1
         if signal is Signal.NEUTRAL:
             return
@@ -96,7 +97,9 @@ class Windows:
             window.troubled_until = now + self.shape.calm
             window.grow_at = now + self.shape.calm_step
         elif now - window.shrunk_at > self.shape.echo:
-            window.size, window.accepted, window.shrunk_at = max(window.size // 2, 1), 0, now
+            # Half of what really was under way: a window may be wider than there are lines.
+            window.size = max(min(window.size, flight) // 2, 1)
+            window.accepted, window.shrunk_at = 0, now
 
     def restart(self, key: Key) -> None:
         """After a pause: one connection, and others one at a time."""
