@@ -23,7 +23,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import clock, database, errors
 from digest.audience import models as audience
 from digest.editions import models as editions
-from digest.outbox import attempts, facts, handing, handover, lease, lineup, misses, models, outcomes, record, writer
+from digest.outbox import (
+    attempts,
+    facts,
+    gate,
+    handing,
+    handover,
+    lease,
+    lineup,
+    misses,
+    models,
+    outcomes,
+    parking,
+    record,
+    writer,
+)
 from digest.outbox.lineup import Mail
 from digest.outbox.transports import transport as transports
 
@@ -61,6 +75,7 @@ class Sender:
     patience: outcomes.Patience
     stopping: asyncio.Event
     trap: Callable[[Callable[[], Any]], Any]
+    gate: gate.Gate
     doubt_pause: timedelta = handover.DOUBT_PAUSE
 
 
@@ -124,7 +139,7 @@ class _Loop:
             return False
         if not self._may_go_on:
             return True
-        if queue.todo or queue.waiting or queue.stops or queue.accepted:
+        if queue.todo or queue.waiting or queue.parking or queue.stops or queue.accepted:
             return False
         return await self._finish()
 
@@ -136,9 +151,15 @@ class _Loop:
             queue.announce()
             if not queue.can_announce:
                 self.exhausted.set()
+            if queue.is_stuck:
+                async with self.sender.db.transaction() as connection:
+                    await queue.put_off(connection, self.sender.clock())
         await self._wait()
         if queue.settled or queue.returned or queue.stops or queue.accepted:
             await self._commit()
+        elif queue.parking and self.sender.gate.is_unsettled:
+            async with self.sender.db.transaction() as connection:
+                await self.sender.gate.settle(connection, self.sender.clock())
 
     async def _supply(self) -> None:
         """Look at the next Deliveries and have their mails composed, so that no line ever waits for that."""
@@ -150,8 +171,12 @@ class _Loop:
             async with sender.db.reading() as connection:
                 scene = await facts.scene(connection, self.batch, self.owner)
                 self.is_ours = scene.is_ours and not scene.is_paused
+                await sender.gate.look(connection, sender.clock())
                 proposals = await handing.propose(connection, sender.desk, scene, ids, sender.clock())
             await handing.prepare(sender.desk, proposals)
+            if sender.gate.rules.is_careful and scene.edition is not None:
+                async with sender.db.reading() as connection:
+                    await parking.ration(connection, sender.gate, scene.edition, proposals, sender.clock())
         except BaseException:
             queue.todo.extendleft(reversed(ids))
             raise
@@ -164,6 +189,8 @@ class _Loop:
             queue.withdraw()
         if queue.is_on_wire:
             await queue.happening(GATHER_SECONDS)
+        elif queue.parking and self._may_go_on and not (queue.waiting or queue.stops):
+            await asyncio.sleep(lineup.PARKED_SECONDS)
         elif queue.is_blocked:
             # Readers somebody else holds a lock on.
             await asyncio.sleep(BUSY_SECONDS)
@@ -202,6 +229,8 @@ class _Loop:
                     )
                     leaving = [mail for mail in going if mail.proposal.id in frozen]
                     kept = [mail for mail in accepted if mail.proposal.id in confirmation.held]
+                # Last, for these rows are everybody's.
+                await sender.gate.settle(connection, now)
         except BaseException:
             # Whether the commit went through nobody knows. No content has left, so nothing is in doubt: what may have
             # become `sending` is given back with the next commit.
