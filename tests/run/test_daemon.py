@@ -226,4 +226,4 @@ class TestAddress:
 
     async def test_the_address_it_tells_is_the_real_one(self, db_url):
         with daemon._listen("127.0.0.1", 0) as listening:
-            assert daemon._url(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
+            assert exposing.url_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
