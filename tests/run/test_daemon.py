@@ -16,7 +16,7 @@ from digest.audience.models import Subscription
 from digest.editions import plan
 from digest.outbox import lease, notices
 from digest.outbox.models import Delivery
-from digest.run import daemon, floor, inprocess, instance, loops
+from digest.run import daemon, exposing, floor, inprocess, instance, loops
 from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
