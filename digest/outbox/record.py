@@ -172,7 +172,10 @@ _TERMS = {
         models.Delivery.state == models.DeliveryState.SENDING, models.Delivery.tries == sa.bindparam("while_at_try")
     ),
     "before_try": sa.and_(
-        models.Delivery.state.in_([models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL]),
+        # Not IN: SQLAlchemy cannot expand a list when several rows go in one call.
+        sa.or_(
+            models.Delivery.state == models.DeliveryState.QUEUED, models.Delivery.state == models.DeliveryState.DOUBTFUL
+        ),
         models.Delivery.tries == sa.bindparam("before_try") - 1,
     ),
 }
