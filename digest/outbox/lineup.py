@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import errors
-from digest.outbox import attempts, destinations, facts, gate, handing, handover, outcomes, parking, record, replies
+from digest.outbox import attempts, facts, gate, handing, handover, outcomes, parking, record, replies
 from digest.outbox.transports import transport as transports
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ LINE_SECONDS = 0.5
 
 # How often mails that may not start yet are asked for again: a bucket holds its tokens for half a second.
 PARKED_SECONDS = 0.1
-# With nothing else to send, so long is waited for a window to open before mails behind it are put off.
-OPENING_SECONDS = 0.5
+# With nothing else to send, so long is waited for tokens and windows before mails are put off.
+OPENING_SECONDS = 0.25
 
 log = structlog.get_logger()
 
@@ -346,6 +346,7 @@ class Lineup:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
         self._give_back_idle()
+        self.parking.clear()
 
     # Waiting
 
@@ -441,7 +442,7 @@ def _attempt(mail: Mail, reply: replies.Reply, outcome: outcomes.Outcome) -> att
         row.publication_id,
         row.subscription_id,
         mail.line.relay,
-        destinations.of_address(mail.letter.recipient),
+        mail.way.destination,
         row.tries + 1,
         reply,
         outcome,

@@ -215,10 +215,11 @@ async def a_world(
     smtp: dict[str, Any] | None = None,
     dkim: dict[str, Any] | None = None,
     engine: str = "in-process",
+    throttle: dict[str, Any] | None = None,
     **spec: Any,
 ) -> AsyncIterator[World]:
-    """An installation with one Publication and a real SMTP server; `smtp` and `dkim` are settings but the usual."""
-    changes = {"smtp": smtp or {}, "dkim": dkim or {}, "engine": {"kind": engine}}
+    """An installation with one Publication and a real SMTP server; `smtp`, `dkim`, `throttle` hold settings."""
+    changes = {"smtp": smtp or {}, "dkim": dkim or {}, "engine": {"kind": engine}, "throttle": throttle or {}}
     async with _opened(db_url, home, now, name="test", **changes) as world:
         world.publication = await cast.a_publication(world.parts.db, **spec)
         await world._source()
