@@ -111,7 +111,8 @@ async def test_a_confirmation_does_not_wait_for_a_large_edition(world: World, db
 
 @pytest.fixture
 def own_postgres() -> Iterator[postgres.Cluster]:
-    with postgres.cluster() as own:
+    """It keeps what it committed when it is killed, unlike the one other tests share."""
+    with postgres.cluster("-c fsync=off -c listen_addresses=") as own:
         yield own
 
 
