@@ -33,8 +33,12 @@ EARLY_EVERY = 5
 RESUME_SECONDS = 20
 # Nothing accepted for so long: what is left waits for its next try.
 IDLE_SECONDS = 1.5
-# Short, so that a stalled connection is found out in time; small Batches, so that several nodes have some each.
-SETTINGS = {"DIGEST_SMTP_TIMEOUT_SECONDS": "3", "DIGEST_SMTP_CONNECTIONS": "16"}
+# Short, so that a stalled connection is found out in time.
+SETTINGS = {
+    "DIGEST_SMTP_TIMEOUT_SECONDS": "3",
+    "DIGEST_SMTP_CONNECTIONS": "16",
+    "DIGEST_THROTTLE_PLAN": "open",
+}
 
 
 @dataclasses.dataclass

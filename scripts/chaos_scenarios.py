@@ -35,16 +35,16 @@ class Scenario:
 
 ON_SERVER = ("postgres", "procrastinate")
 ALL = (
-    Scenario("kill", {KILL: 30}),
-    Scenario("kill-2", {KILL: 20}, nodes=2),
-    Scenario("kill-4", {KILL: 12}, nodes=4),
-    Scenario("workers", {KILL: 20}, workers=2),
+    Scenario("kill", {KILL: 25}),
+    Scenario("kill-2", {KILL: 15}, nodes=2),
+    Scenario("kill-4", {KILL: 10}, nodes=4),
+    Scenario("workers", {KILL: 15}, workers=2),
     Scenario("children", {CHILD: 8, KILL: 4}, children=2),
     Scenario("end", {END: 8}),
     Scenario("end-workers", {END: 8}, workers=2),
-    Scenario("relay", {RELAY: 15}),
+    Scenario("relay", {RELAY: 12}),
     Scenario("refuse", {REFUSE: 5}),
-    Scenario("database", {DATABASE: 15}, nodes=2, only=ON_SERVER),
+    Scenario("database", {DATABASE: 10}, nodes=2, only=ON_SERVER),
     Scenario("disk", {DISK: 5}, only=("sqlite",)),
     Scenario("freeze", {FREEZE: 3}, nodes=2),
     Scenario("together-2", nodes=2),
@@ -61,9 +61,10 @@ ALL = (
     Scenario("storm-4", {KILL: 8, DATABASE: 6, RELAY: 4}, nodes=2, workers=2, rude=RUDE, only=ON_SERVER),
 )
 # What must repeat nothing, and what may.
+CLOSING = Rudeness(greylist=0.1, close_after=10, later=0.02)
 QUICK = (
-    Scenario("gentle", {END: 2, REFUSE: 1}, nodes=2, rude=Rudeness(greylist=0.1, close_after=10, later=0.02)),
-    Scenario("disk", {DISK: 1}, only=("sqlite",)),
-    Scenario("rough", {KILL: 2, RELAY: 2}, workers=2, rude=RUDE, only=("sqlite",)),
+    Scenario("gentle", {END: 2, REFUSE: 1, DISK: 1}, nodes=2, rude=CLOSING, only=("sqlite",)),
+    Scenario("gentle-server", {END: 2, REFUSE: 1}, nodes=2, rude=CLOSING, only=ON_SERVER),
+    Scenario("rough", {KILL: 3, RELAY: 2}, workers=2, rude=RUDE, only=("sqlite",)),
     Scenario("rough-server", {KILL: 2, RELAY: 1, DATABASE: 2}, workers=2, rude=RUDE, only=ON_SERVER),
 )
