@@ -6,6 +6,7 @@ in spite of any busy timeout, because its snapshot is stale.
 """
 
 import enum
+import json
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -347,10 +348,22 @@ class Integers(sa.types.TypeDecorator[list[int]]):
         return str(value) if dialect.name == "sqlite" else value
 
 
-class members(GenericFunction[int]):
-    """The integers of a list as rows; see `listed`."""
+class Texts(sa.types.TypeDecorator[list[str]]):
+    """As Integers, for texts."""
 
-    type = sa.BigInteger()
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.ARRAY(sa.Text))
+
+    def process_bind_param(self, value: list[str] | None, dialect: sa.Dialect) -> Any:
+        return json.dumps(value) if dialect.name == "sqlite" else value
+
+
+class members(GenericFunction[Any]):
+    """The members of a list as rows; see `listed`."""
+
     inherit_cache = True
 
 
@@ -364,9 +377,12 @@ def _sqlite_members(element: Any, compiler: Any, **kw: Any) -> str:
     return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"
 
 
-def listed(column: orm.InstrumentedAttribute[int], name: str) -> sa.ColumnElement[bool]:
-    """Whether the column is one of the integers in the parameter `name`."""
-    return column.op("IN", is_comparison=True)(members(sa.bindparam(name, type_=Integers)))
+def listed(
+    column: orm.InstrumentedAttribute[int] | orm.InstrumentedAttribute[str], name: str
+) -> sa.ColumnElement[bool]:
+    """Whether the column is one of the list in the parameter `name`."""
+    kind = Texts if isinstance(column.type, sa.Text) else Integers
+    return column.op("IN", is_comparison=True)(members(sa.bindparam(name, type_=kind)))
 
 
 class each_pair(GenericFunction[Any]):

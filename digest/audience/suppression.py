@@ -15,8 +15,6 @@ from digest import database
 from digest.audience import models
 
 _PURPOSE = b"digest.suppression"
-# SQLite takes 32,766 parameters in one statement.
-_CHUNK = 10_000
 
 
 class Hasher:
@@ -50,16 +48,14 @@ async def covered(
 ) -> dict[str, models.SuppressionReason]:
     """Of these addresses the suppressed ones, each with its reason."""
     owners = {found: key for key in address_keys for found in hasher.hashes(key)}
-    reasons: dict[str, models.SuppressionReason] = {}
-    hashes = list(owners)
-    for at in range(0, len(hashes), _CHUNK):
-        found = await connection.execute(
-            sa.select(models.Suppression.address_hash, models.Suppression.reason).where(
-                models.Suppression.address_hash.in_(hashes[at : at + _CHUNK])
-            )
-        )
-        reasons.update({owners[row.address_hash]: row.reason for row in found})
-    return reasons
+    found = await connection.execute(_COVERED, {"hashes": list(owners)})
+    return {owners[row.address_hash]: row.reason for row in found}
+
+
+# Built once, for the hand-over asks for every mail.
+_COVERED = sa.select(models.Suppression.address_hash, models.Suppression.reason).where(
+    database.listed(models.Suppression.address_hash, "hashes")
+)
 
 
 async def add(
