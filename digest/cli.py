@@ -32,6 +32,7 @@ app.add_typer(groups.subscribers, name="subscribers")
 app.add_typer(groups.articles, name="articles")
 app.add_typer(groups.editions, name="editions")
 app.add_typer(groups.dkim, name="dkim")
+app.add_typer(groups.deliveries, name="deliveries")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -246,3 +247,11 @@ def adopt() -> int:
     from digest.commands import operating
 
     return operating.adopt()
+
+
+@app.command()
+def prune(now: Now = None, json: Json = False) -> int:
+    """Delete what is known of mails longer ago than retention.deliveries_days. The daemon does it every hour."""
+    from digest.commands import operating
+
+    return operating.prune(now=now, as_json=json)

@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -75,6 +75,39 @@ class Editions(Part):
 class Outbox(Part):
     batch_size: int = Field(500, ge=1, le=10_000)
     retry_minutes: float = Field(30, gt=0)
+    doubt_seconds: float = Field(60, gt=0)
+
+
+class Retention(Part):
+    """For how long what became of each mail is known; 0 is for ever."""
+
+    deliveries_days: float = Field(90, ge=0)
+
+
+class DestinationLimit(Part):
+    per_second: float | None = Field(None, gt=0)
+    connections: int | None = Field(None, ge=1, le=10_000)
+
+
+class Throttle(Part):
+    """`auto` is `careful` unless mail goes to a folder or to a test server on this machine."""
+
+    plan: Literal["auto", "careful", "open"] = "auto"
+    per_second: float = Field(0, ge=0)
+    relays: dict[str, Annotated[float, Field(gt=0)]] = {}
+    connections: int = Field(500, ge=1, le=10_000)
+    destinations: dict[str, DestinationLimit] = {}
+
+    @pydantic.field_validator("relays", "destinations", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """From the environment: NAME=PER_SECOND, several separated by commas."""
+        if not isinstance(value, str):
+            return value
+        pairs = [each.strip().rpartition("=") for each in value.split(",") if each.strip()]
+        if any(not name for name, _, _ in pairs):
+            raise ValueError("write NAME=PER_SECOND, several separated by commas")
+        return {name: rate if info.field_name == "relays" else {"per_second": rate} for name, _, rate in pairs}
 
 
 class DkimKey(Part):
@@ -154,8 +187,10 @@ class Settings(Part):
     ingest: Ingest = Ingest()
     editions: Editions = Editions()
     outbox: Outbox = Outbox()
+    throttle: Throttle = Throttle()
     dkim: Dkim = Dkim()
     engine: Engine = Engine()
+    retention: Retention = Retention()
     log: Log = Log()
     metrics: Metrics = Metrics()
 

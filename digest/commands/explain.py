@@ -32,6 +32,7 @@ class Past:
     found: standing.Standing
     shelf: contents.Shelf
     pauses: Sequence[tuple[datetime, datetime]]
+    kept_since: datetime
 
 
 def show(slug: str, email: str, *, now: str | None, as_json: bool) -> int:
@@ -58,6 +59,8 @@ async def _gather(parts: wiring.Parts, connection: AsyncConnection, slug: str, e
         "email": found.email,
         "publication": slug,
         "state": found.state.value,
+        "misses": row.misses,
+        "missing_since": row.missing_since,
         "suppressed": await suppression.covers(connection, parts.hasher, found.address_key),
         "paused_until": row.paused_until if found.is_paused(now) else None,
         "frequency": choice.frequency,
@@ -70,7 +73,7 @@ async def _gather(parts: wiring.Parts, connection: AsyncConnection, slug: str, e
         "head": publication.head,
         "next_due_at": next_due_at.astimezone(zone) if next_due_at else None,
         "waiting": await _titles(connection, verdict),
-        "editions": await _editions(connection, found, publication),
+        "editions": await _editions(connection, found, publication, now - (parts.keep or timedelta(days=36_500))),
     }
 
 
@@ -83,13 +86,13 @@ async def _titles(connection: AsyncConnection, verdict: choose.Verdict) -> dict[
 
 
 async def _editions(
-    connection: AsyncConnection, found: standing.Standing, publication: sa.Row[Any]
+    connection: AsyncConnection, found: standing.Standing, publication: sa.Row[Any], kept_since: datetime
 ) -> list[dict[str, Any]]:
     """Editions of this reader's Cadence, and those of earlier ones that reached this reader; the newest last."""
     rows = (await connection.execute(_query(found))).all()[::-1]
     lowest = min((row.covered_from for row in rows if row.covered_from is not None), default=0)
     shelf = await contents.Shelves().get(connection, publication.id, above=lowest)
-    past = Past(found, shelf, await _pauses(connection, found.subscription.id))
+    past = Past(found, shelf, await _pauses(connection, found.subscription.id), kept_since)
     settled, entries = lowest, []
     for row in rows:
         state, reason = _told(row) if row.delivery_state else _untold(row, past, settled)
@@ -113,8 +116,9 @@ def _query(found: standing.Standing) -> sa.Select[*tuple[Any, ...]]:
             delivery.reason.label("delivery_reason"),
             delivery.covered_from,
             delivery.upto.label("told_upto"),
-            delivery.finished_at,
+            delivery.finished_at.label("delivery_finished_at"),
             delivery.retry_at,
+            delivery.batch_id,
             selection.picks,
         )
         .join(cadence, cadence.id == edition.cadence_id)
@@ -158,6 +162,8 @@ def _told(row: Any) -> tuple[str, str]:
     reason = row.delivery_reason or ""
     if row.delivery_state in (outbox.DeliveryState.DEFERRED, outbox.DeliveryState.DOUBTFUL) and row.retry_at:
         reason = f"{reason}; next try {row.retry_at:%Y-%m-%d %H:%M} UTC".lstrip("; ")
+    elif row.delivery_state is outbox.DeliveryState.DOUBTFUL and row.batch_id is None:
+        reason = f"{reason}; held, see: digest deliveries resolve {row.delivery}"
     return row.delivery_state.value, reason
 
 
@@ -182,6 +188,8 @@ def _untold(row: Any, past: Past, settled: int) -> tuple[str, str]:
         return "no mail", "paused"
     if row.reason:
         return "no mail", row.reason
+    if row.finished_at and row.finished_at < past.kept_since:
+        return "unknown", "mails of that time are no longer kept"
     return _by_choice(row, past, settled)
 
 
@@ -213,7 +221,7 @@ def _entry(row: Any, state: str, reason: str) -> dict[str, Any]:
         "reason": reason,
         "range": [row.covered_from + 1, row.told_upto] if has_range else None,
         "articles": articles,
-        "finished_at": row.finished_at,
+        "finished_at": row.delivery_finished_at,
     }
 
 
@@ -234,6 +242,8 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
 
 def _how(document: dict[str, Any]) -> str:
     text = str(document["state"])
+    if document["misses"]:
+        text += f", {document['misses']} editions in a row refused since {document['missing_since']:%Y-%m-%d}"
     if document["suppressed"]:
         text += f", suppressed ({document['suppressed']})"
     if document["paused_until"]:

@@ -10,6 +10,7 @@ from digest.commands.options import Email, Json, Now, Number, Slug
 database = typer.Typer(no_args_is_help=True, help="The database's schema.")
 subscribers = typer.Typer(no_args_is_help=True, help="Readers: bring in, list, let go, forget.")
 articles = typer.Typer(no_args_is_help=True, help="Single articles: hand in, list, take back.")
+deliveries = typer.Typer(no_args_is_help=True, help="Single mails: which are in doubt, and what to do about one.")
 editions = typer.Typer(no_args_is_help=True, help="Editions: list, release, pause, resume, cancel.")
 dkim = typer.Typer(no_args_is_help=True, help="The keys that sign mails, and their DNS records.")
 
@@ -78,6 +79,33 @@ def unsuppress(email: Email, json: Json = False) -> int:
     from digest.commands import readers
 
     return readers.unsuppress(email, as_json=json)
+
+
+@subscribers.command("list")
+def list_subscribers(
+    publication: Slug,
+    state: Annotated[str | None, typer.Option(help="pending, active, unsubscribed or failing.")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    json: Json = False,
+) -> int:
+    """List readers, the newest first. All of them: digest subscribers export."""
+    from digest.commands import standing
+
+    return standing.listing(publication, state, limit=limit, as_json=json)
+
+
+@subscribers.command()
+def reactivate(
+    publication: Slug,
+    email: Annotated[str | None, typer.Argument(metavar="[EMAIL]", show_default=False)] = None,
+    all_failing: Annotated[bool, typer.Option("--all-failing", help="Everybody who is failing.")] = False,
+    now: Now = None,
+    json: Json = False,
+) -> int:
+    """Mail readers again whose mail was given up because it was refused for weeks."""
+    from digest.commands import standing
+
+    return standing.reactivate(publication, email, all_failing=all_failing, now=now, as_json=json)
 
 
 @articles.command()
@@ -182,3 +210,29 @@ def show_keys(
     from digest.commands import signing
 
     return signing.show(domain, check=check, as_json=json)
+
+
+@deliveries.command()
+def doubtful(limit: Annotated[int, typer.Option(min=1)] = 50, json: Json = False) -> int:
+    """List mails that were sent without an answer being recorded: they may have arrived or not."""
+    from digest.commands import deliveries
+
+    return deliveries.doubtful(limit=limit, as_json=json)
+
+
+@deliveries.command()
+def resolve(
+    delivery: Number,
+    sent: Annotated[bool, typer.Option("--sent", help="It arrived: settle its articles.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send it once more, as the same mail.")] = False,
+    roll: Annotated[bool, typer.Option("--roll", help="Tell its articles again with the next digest.")] = False,
+    now: Now = None,
+    json: Json = False,
+) -> int:
+    """Say what became of a mail in doubt, or what is to become of it."""
+    from digest.commands import deliveries
+
+    wishes = [name for name, is_wanted in (("sent", sent), ("resend", resend), ("roll", roll)) if is_wanted]
+    if len(wishes) != 1:
+        raise typer.BadParameter("say exactly one of --sent, --resend, --roll")
+    return deliveries.resolve(delivery, wishes[0], now=now, as_json=json)

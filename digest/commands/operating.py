@@ -1,5 +1,7 @@
 """Verbs of the operator's own will: send now, adopt, prune."""
 
+import dataclasses
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -7,6 +9,7 @@ from digest import publications
 from digest.audience import models as audience, preferences
 from digest.commands import output, session
 from digest.editions import plan
+from digest.outbox import prune as pruning
 from digest.run import instance, wiring
 
 
@@ -42,4 +45,15 @@ def adopt() -> int:
         return parts.instance
 
     print(f"This database belongs to the installation '{session.play(work)}' now.")
+    return 0
+
+
+def prune(*, now: str | None, as_json: bool) -> int:
+    async def work(parts: wiring.Parts) -> pruning.Pruned:
+        await instance.check(parts.db, parts.instance)
+        return await pruning.run(parts.db, parts.keep, parts.clock())
+
+    pruned = dataclasses.asdict(session.play(work, at=session.clock_of(now)))
+    text = ", ".join(f"{count} {what}" for what, count in pruned.items())
+    output.show(pruned, [f"Forgotten: {text}."], as_json=as_json)
     return 0

@@ -11,6 +11,7 @@ from digest import database, publications, urls, zones
 from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
 from digest.commands import output, sending, session
+from digest.outbox import doubts, models as outbox
 from digest.run import instance, wiring
 
 READERS = tuple(audience.SubscriptionState)
@@ -40,6 +41,7 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
             "tzdata": zones.version(),
             "publications": await _publications(connection),
             "sources": await _sources(connection),
+            "doubts_held": await _doubts_held(connection, parts.settings.smtp.doubt),
         }
         owner = await connection.scalar(sa.select(database.Meta.value).where(database.Meta.key == instance.INSTANCE))
     found = {**await sending.gather(parts.db, parts.clock()), **found}
@@ -116,6 +118,11 @@ async def _sources(connection: AsyncConnection) -> list[dict[str, Any]]:
     return found
 
 
+async def _doubts_held(connection: AsyncConnection, doubt: str) -> int:
+    held = sa.select(sa.func.count()).select_from(outbox.Delivery).where(doubts.is_held(doubt))
+    return int(await connection.scalar(held) or 0)
+
+
 def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> list[str]:
     settings, lines = parts.settings, []
     if urls.is_loopback(settings.base_url):
@@ -135,8 +142,26 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     for source in found["sources"]:
         if source["held"]:
             lines.append(f"{source['held']} articles of source {source['id']} are held: digest release {source['id']}")
-    if found["deliveries"]["doubtful"]:
-        lines.append(f"{found['deliveries']['doubtful']} mails are in doubt: sent, but no answer was recorded")
+    return lines + _stuck(found)
+
+
+def _stuck(found: dict[str, Any]) -> list[str]:
+    """What does not go on by itself, or not soon, and the verb that helps."""
+    lines = [
+        f"edition {edition['id']} is paused; go on with: digest editions resume {edition['id']}"
+        for edition in found["editions"]
+        if edition["paused_at"]
+    ]
+    if count := found["deliveries"]["doubtful"]:
+        lines.append(
+            f"{count} mails are in doubt (sent, but no answer was recorded), {found['doubts_held']} of them held until "
+            "the next digest is due; see: digest deliveries doubtful"
+        )
+    for publication in found["publications"]:
+        if count := publication["readers"].get("failing"):
+            slug = publication["publication"]
+            verb = f"digest subscribers list {slug} --state failing"
+            lines.append(f"{count} readers of {slug} are failing: refused for weeks, mailed no more; see: {verb}")
     return lines
 
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +23,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import clock, database, errors
 from digest.audience import models as audience
 from digest.editions import models as editions
-from digest.outbox import attempts, facts, handing, handover, lease, lineup, misses, models, outcomes, record, writer
+from digest.outbox import (
+    attempts,
+    facts,
+    gate,
+    handing,
+    handover,
+    lease,
+    lineup,
+    misses,
+    models,
+    outcomes,
+    parking,
+    record,
+    writer,
+)
 from digest.outbox.lineup import Mail
 from digest.outbox.transports import transport as transports
 
@@ -32,7 +46,7 @@ BUSY_SECONDS = 0.05
 # Content that could not leave so soon after its hand-over is given back: the reader may have left meanwhile.
 FRESH_SECONDS = 1.0
 # How long the first reply waits for others to be committed with it. Far less than any server takes for a mail.
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.004
 # A database that is away: how long until the next look, and how long a process that was asked to end waits for it.
 OUTAGE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LAST_WORDS_SECONDS = 30.0
@@ -61,6 +75,8 @@ class Sender:
     patience: outcomes.Patience
     stopping: asyncio.Event
     trap: Callable[[Callable[[], Any]], Any]
+    gate: gate.Gate
+    doubt_pause: timedelta = handover.DOUBT_PAUSE
 
 
 async def run_batch(sender: Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:
@@ -90,7 +106,7 @@ class _Loop:
 
     async def run(self) -> Counter[str]:
         try:
-            async with self.sender.db.reading() as connection:
+            async with self.sender.db.glance() as connection:
                 self.queue.todo.extend(await facts.waiting(connection, self.batch.id))
             await self._work()
         finally:
@@ -123,7 +139,7 @@ class _Loop:
             return False
         if not self._may_go_on:
             return True
-        if queue.todo or queue.waiting or queue.stops or queue.accepted:
+        if queue.todo or queue.waiting or queue.parking or queue.stops or queue.accepted:
             return False
         return await self._finish()
 
@@ -133,11 +149,18 @@ class _Loop:
         if self._may_go_on:
             await self._supply()
             queue.announce()
-            if not queue.can_announce:
+            if not queue.todo:
+                # All are looked at: the next Batch needs a moment to get as far, and must not come too late.
                 self.exhausted.set()
+            if queue.is_stuck:
+                async with self.sender.db.brief() as connection:
+                    await queue.put_off(connection, self.sender.clock())
         await self._wait()
         if queue.settled or queue.returned or queue.stops or queue.accepted:
             await self._commit()
+        elif queue.parking and self.sender.gate.is_unsettled:
+            async with self.sender.db.brief() as connection:
+                await self.sender.gate.settle(connection, self.sender.clock())
 
     async def _supply(self) -> None:
         """Look at the next Deliveries and have their mails composed, so that no line ever waits for that."""
@@ -146,11 +169,15 @@ class _Loop:
         if not ids:
             return
         try:
-            async with sender.db.reading() as connection:
+            async with sender.db.glance() as connection:
                 scene = await facts.scene(connection, self.batch, self.owner)
                 self.is_ours = scene.is_ours and not scene.is_paused
+                await sender.gate.look(connection, sender.clock())
                 proposals = await handing.propose(connection, sender.desk, scene, ids, sender.clock())
             await handing.prepare(sender.desk, proposals)
+            if sender.gate.rules.is_careful and scene.edition is not None:
+                async with sender.db.glance() as connection:
+                    await parking.ration(connection, sender.gate, scene.edition, proposals, sender.clock())
         except BaseException:
             queue.todo.extendleft(reversed(ids))
             raise
@@ -163,6 +190,8 @@ class _Loop:
             queue.withdraw()
         if queue.is_on_wire:
             await queue.happening(GATHER_SECONDS)
+        elif queue.parking and self._may_go_on and not (queue.waiting or queue.stops):
+            await asyncio.sleep(lineup.PARKED_SECONDS)
         elif queue.is_blocked:
             # Readers somebody else holds a lock on.
             await asyncio.sleep(BUSY_SECONDS)
@@ -182,7 +211,7 @@ class _Loop:
         stopped: list[handing.Proposal] = []
         kept: list[Mail] = []
         try:
-            async with sender.db.transaction() as connection:
+            async with sender.db.brief() as connection:
                 scene = await facts.scene(connection, self.batch, self.owner)
                 # A refusal of what we no longer hold is another worker's to hear again.
                 count = [one for one in settled if one.was_handed_over or scene.is_ours]
@@ -201,6 +230,8 @@ class _Loop:
                     )
                     leaving = [mail for mail in going if mail.proposal.id in frozen]
                     kept = [mail for mail in accepted if mail.proposal.id in confirmation.held]
+                # Last, for these rows are everybody's.
+                await sender.gate.settle(connection, now)
         except BaseException:
             # Whether the commit went through nobody knows. No content has left, so nothing is in doubt: what may have
             # become `sending` is given back with the next commit.
@@ -233,7 +264,7 @@ class _Loop:
         deadline = time.monotonic() + LAST_WORDS_SECONDS
         while True:
             try:
-                async with sender.db.transaction() as connection:
+                async with sender.db.brief() as connection:
                     await record.results(
                         connection,
                         [one for one in queue.settled if one.was_handed_over],
@@ -253,7 +284,7 @@ class _Loop:
 
     async def _finish(self) -> bool:
         """Mark the Batch done if nothing of it is left; what came back meanwhile is for the next look."""
-        async with self.sender.db.transaction() as connection:
+        async with self.sender.db.brief() as connection:
             await _withhold_erased(connection, self.batch.id, self.sender.clock())
             left = await facts.waiting(connection, self.batch.id)
             if left:

@@ -17,6 +17,8 @@ STALE_AFTER = timedelta(hours=72)
 LOOK_AGAIN = timedelta(minutes=1)
 # A first copy may have been accepted, so a doubtful mail is repeated twice at most.
 MAX_DOUBTS = 3
+# How long to wait before it is: longer each time, for the server may be in trouble.
+DOUBT_PAUSE = timedelta(minutes=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +81,11 @@ _NOTICES = {
 }
 
 
+def resend_at(doubts: int, now: datetime, pause: timedelta = DOUBT_PAUSE) -> datetime | None:
+    """When a mail goes out again that is in doubt for the `doubts`-th time; None: never by itself."""
+    return None if doubts >= MAX_DOUBTS else now + pause * 4 ** (doubts - 1)
+
+
 def objection(mail: Mail, reader: Reader, occasion: Occasion | None, now: datetime) -> Stop | Wait | None:
     """Why this mail does not go out now, or None."""
     if reader.is_suppressed:
@@ -86,7 +93,7 @@ def objection(mail: Mail, reader: Reader, occasion: Occasion | None, now: dateti
     if occasion is None:
         return _notice(mail, reader, now)
     if mail.is_doubtful:
-        return _doubtful(mail, reader, now)
+        return _doubtful(reader, now)
     return _unwanted(reader, occasion, now) or _outlived(occasion, now) or _untimely(reader, occasion, now)
 
 
@@ -109,12 +116,13 @@ def _notice(mail: Mail, reader: Reader, now: datetime) -> Stop | Wait | None:
     return _after_the_one_before(reader, now)
 
 
-def _doubtful(mail: Mail, reader: Reader, now: datetime) -> Stop | None:
-    """A resend repeats what may have arrived, so it asks only whether we still may, and is never rolled by time."""
+def _doubtful(reader: Reader, now: datetime) -> Stop | None:
+    """A resend repeats what may have arrived, so it asks only whether we still may, and is never rolled by time.
+
+    Nor are its tries counted here: who is out of them is held, and comes back only by the operator's word.
+    """
     if reader.state is not SubscriptionState.ACTIVE or _is_paused(reader, now):
         return Stop(DeliveryState.WITHHELD, "the reader has left or paused since")
-    if mail.doubts >= MAX_DOUBTS:
-        return Stop(DeliveryState.ROLLED, "sent several times without an answer")
     return None
 
 

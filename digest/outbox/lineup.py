@@ -16,9 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import errors
-from digest.outbox import attempts, destinations, facts, handing, handover, outcomes, record, replies
+from digest.outbox import attempts, destinations, facts, gate, handing, handover, outcomes, parking, record, replies
 from digest.outbox.transports import transport as transports
 
 if TYPE_CHECKING:
@@ -31,25 +32,36 @@ MOST_LOST = 2
 # How often to ask whether there is a relay at all, while no line is to be had.
 LINE_SECONDS = 0.5
 
+# How often mails that may not start yet are asked for again: a bucket holds its tokens for half a second.
+PARKED_SECONDS = 0.1
+# With nothing else to send, so long is waited for a window to open before mails behind it are put off.
+OPENING_SECONDS = 0.5
+
 log = structlog.get_logger()
 
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Mail:
-    """One letter on a line. `behind` is the mail whose content was on the line when this one was announced."""
+    """One letter on a line. `behind` is the mail whose content was on the line when this one was announced.
+
+    `heir` is the one announced behind this, if it goes to the same destination: it takes over the place there.
+    """
 
     proposal: handing.Proposal
     letter: transports.Letter
     line: transports.Line
     occasion: handover.Occasion | None
     announced_at: float
+    way: gate.Way
     behind: "Mail | None" = None
+    heir: "Mail | None" = None
     handed_at: datetime | None = None
     # Seconds: how long the server took to ask for the content, and when that was poured.
     announce: float | None = None
     poured_at: float = 0.0
     is_abandoned: bool = False
     follower: "Mail | None" = None
+    is_over: bool = False
 
     @property
     def at_try(self) -> tuple[int, int, bool]:
@@ -65,6 +77,7 @@ class Lineup:
         self._occasion: handover.Occasion | None = None
         self.todo: deque[int] = deque()
         self.waiting: deque[handing.Proposal] = deque()
+        self.parking = parking.Parking(sender.gate, is_urgent=is_urgent)
         self.stops: list[handing.Proposal] = []
         self.accepted: list[Mail] = []
         self.settled: list[record.Settled] = []
@@ -74,6 +87,7 @@ class Lineup:
         self._idle: list[transports.Line] = []
         self._lost: Counter[int] = Counter()
         self._is_blocked = False
+        self._stuck_at = time.monotonic()
         self._woken, self._enough = asyncio.Event(), 1
         self._watching = [
             asyncio.create_task(self._watch(sender.transport.changed)),
@@ -88,6 +102,14 @@ class Lineup:
     def can_announce(self) -> bool:
         """Whether there is anything yet to be announced."""
         return bool(self.todo or self.waiting)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether for a while there has been nothing but what may not start."""
+        if self.can_announce or not self.parking:
+            self._stuck_at = time.monotonic()
+        is_long = time.monotonic() - self._stuck_at > OPENING_SECONDS
+        return is_long and self.parking.is_overfull(self._sender.clock())
 
     # What comes next
 
@@ -115,6 +137,7 @@ class Lineup:
 
     def announce(self) -> None:
         """Give every line to be had its next letter; give back those there is nothing for."""
+        self.waiting.extendleft(reversed(self.parking.release(self._sender.clock())))
         for _ in range(len(self.waiting)):
             line = self._line(_pinned(self.waiting[0]))
             if line is None:
@@ -123,14 +146,12 @@ class Lineup:
                 # Only its own relay will do for a mail in doubt; others need not wait behind it.
                 self.waiting.rotate(-1)
                 continue
-            proposal = self.waiting.popleft()
-            letter = self._letter(proposal)
-            if letter is None:
+            mail = self._mail(self.waiting.popleft(), line)
+            if mail is None:
                 self._idle.append(line)
                 continue
-            mail = Mail(proposal, letter, line, self._occasion, time.monotonic())
             self._on_wire.add(mail)
-            line.announce(letter).add_done_callback(partial(self._announced, mail))
+            line.announce(mail.letter).add_done_callback(partial(self._announced, mail))
         if not self.waiting:
             self._give_back_idle()
 
@@ -144,6 +165,33 @@ class Lineup:
         for line in self._idle:
             self._sender.transport.give_back(line)
         self._idle.clear()
+
+    def _mail(self, proposal: handing.Proposal, line: transports.Line, behind: Mail | None = None) -> Mail | None:
+        """The mail on this line; None if it may not start yet, or cannot be written."""
+        before = behind.way if behind else None
+        way = self.parking.admit(line.relay, proposal, self._sender.clock(), behind=before)
+        if way is None:
+            return None
+        letter = self._letter(proposal)
+        if letter is None:
+            self._sender.gate.end(way, None, leaves=way != before)
+            return None
+        mail = Mail(proposal, letter, line, self._occasion, time.monotonic(), way, behind)
+        if behind and behind.way == way:
+            behind.heir = mail
+        return mail
+
+    def _end(self, mail: Mail, reply: replies.Reply | None) -> None:
+        """Its place is another's; what was said tells how many may follow. Without a reply it never left."""
+        if mail.is_over:
+            return
+        mail.is_over = True
+        if mail.behind and mail.behind.heir is mail and not mail.behind.is_over:
+            # It ends before it came into its own.
+            mail.behind.heir = None
+            self._sender.gate.end(mail.way, reply, leaves=False)
+        else:
+            self._sender.gate.end(mail.way, reply, leaves=mail.heir is None)
 
     def _letter(self, proposal: handing.Proposal) -> transports.Letter | None:
         """The letter, or None for one that cannot be written: it must not stop the others."""
@@ -164,7 +212,7 @@ class Lineup:
     def _announced(self, mail: Mail, heard: "asyncio.Future[replies.Reply]") -> None:
         """The server waits for the content, or has refused the mail."""
         if mail.is_abandoned or heard.cancelled():
-            return
+            return self._end(mail, None)
         reply = heard.result()
         self._on_wire.discard(mail)
         mail.announce = time.monotonic() - mail.announced_at
@@ -174,6 +222,7 @@ class Lineup:
         self._free(mail.line)
         row = mail.proposal.facts.row
         self._lost[row.id] += reply.lost
+        self._end(mail, reply)
         if reply.lost and self._lost[row.id] < MOST_LOST:
             self.waiting.appendleft(mail.proposal)
         else:
@@ -193,15 +242,12 @@ class Lineup:
             announced.add_done_callback(partial(self._announced, following))
 
     def _following(self, mail: Mail) -> Mail | None:
-        if self._sender.stopping.is_set() or not self.waiting:
-            return None
-        if _pinned(self.waiting[0]) not in (None, mail.line.relay):
-            return None
-        proposal = self.waiting.popleft()
-        letter = self._letter(proposal)
-        if letter is None:
-            return None
-        return Mail(proposal, letter, mail.line, self._occasion, time.monotonic(), behind=mail)
+        while self.waiting and not self._sender.stopping.is_set():
+            if _pinned(self.waiting[0]) not in (None, mail.line.relay):
+                return None
+            if following := self._mail(self.waiting.popleft(), mail.line, behind=mail):
+                return following
+        return None
 
     def _answered(self, mail: Mail, heard: "asyncio.Future[replies.Reply]") -> None:
         self._on_wire.discard(mail)
@@ -211,6 +257,7 @@ class Lineup:
             # Until now the server had this one in hand.
             mail.follower.announced_at = time.monotonic()
         reply = heard.result()
+        self._end(mail, reply)
         if reply.lost and reply.stage is not replies.Stage.CONTENT:
             # The connection had gone before the first byte: no harm done, and no try.
             self.returned.append(mail)
@@ -234,10 +281,14 @@ class Lineup:
             outcome = outcomes.judge(reply, attempt, random=random.random, patience=sender.patience)
         self.attempts.append(_attempt(mail, reply, outcome))
         settled = _settled(mail.proposal, mail.occasion, outcome, mail.handed_at, code=reply.code or None)
-        settled.relay = mail.line.relay
+        settled.relay, settled.doubt_pause = mail.line.relay, sender.doubt_pause
         self.settled.append(settled)
 
     # Around a commit
+
+    async def put_off(self, connection: AsyncConnection, now: datetime) -> None:
+        """What would wait here too long becomes `deferred` with the next commit."""
+        self.stops += await self.parking.put_off(connection, self._occasion, now)
 
     def take_accepted(self) -> list[Mail]:
         taken, self.accepted = self.accepted, []
@@ -259,6 +310,7 @@ class Lineup:
     def abandon(self, mail: Mail) -> None:
         """It must not leave as it is. The connection is cut, for nothing else takes an announcement back."""
         mail.is_abandoned = True
+        self._end(mail, None)
         self._on_wire.discard(mail)
         mail.line.abandon()
         self._sender.transport.give_back(mail.line)
@@ -299,7 +351,7 @@ class Lineup:
 
     async def happening(self, gather_seconds: float) -> None:
         """Until a reply came in, and a moment longer for others to be committed with it."""
-        patience = LINE_SECONDS if self._is_blocked else None
+        patience = LINE_SECONDS if self._is_blocked else PARKED_SECONDS if self.parking else None
         self._is_blocked = False
         if not await self._wake(1, patience):
             return

@@ -6,7 +6,7 @@ overlapping digests, whatever two nodes do).
 """
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -132,3 +132,12 @@ class Pause(database.Base):
     try_until: orm.Mapped[datetime | None]
     level: orm.Mapped[int] = orm.mapped_column(default=0)
     reason: orm.Mapped[str]
+
+
+class Ration(database.Base):
+    """How many mails a From domain has sent on one UTC day, for the warm-up."""
+
+    __tablename__ = "rations"
+    domain: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    day: orm.Mapped[date] = orm.mapped_column(primary_key=True)
+    used: orm.Mapped[int] = orm.mapped_column(default=0)

@@ -106,6 +106,11 @@ class Pauses:
             heard.is_over = False
             heard.is_due = heard.is_due or verdict.is_final or heard.strikes >= STRIKES or key in self._trying
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether there may be something to write."""
+        return bool(self._wanted or self._heard)
+
     async def settle(self, connection: AsyncConnection, now: datetime) -> set[Key]:
         """Write pauses that are due or over, and ask for the first try where it is wanted. Mostly does nothing.
 

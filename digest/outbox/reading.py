@@ -48,6 +48,9 @@ async def _delivery(connection: AsyncConnection, token: links.MailToken) -> Any:
         )
         .join(subscription, subscription.id == delivery.subscription_id)
         .join(Publication, Publication.id == delivery.publication_id)
+        # Edition and Selection are pruned after the Delivery; joined all the same, so that this never fails.
+        .join(editions.Edition, editions.Edition.id == delivery.edition_id)
+        .join(editions.Selection, editions.Selection.id == delivery.selection_id)
         .where(
             delivery.id == token.delivery_id,
             delivery.subscription_id == token.subscription_id,

@@ -19,8 +19,7 @@ from digest.audience import models as audience, suppression
 from digest.editions import slots
 from digest.outbox import handover, misses, models, outcomes
 
-# How long to wait before a doubtful mail is repeated: longer each time, for the server may be in trouble.
-DOUBT_PAUSE = timedelta(minutes=1)
+OUT_OF_TRIES = "sent several times without an answer"
 
 # A worker cut off from the database for a moment still knows what was accepted: it gets to say so before anybody
 # repeats a mail.
@@ -49,6 +48,7 @@ class Settled:
     relay: str | None = None
     was_handed_over: bool = True
     first_tried_at: datetime | None = None
+    doubt_pause: timedelta = handover.DOUBT_PAUSE
 
 
 async def results(
@@ -135,10 +135,16 @@ def _again(is_doubtful: bool, reason: str, at: datetime) -> dict[str, Any]:
 
 
 def _doubt(one: Settled, reason: str, now: datetime) -> dict[str, Any]:
-    pause = DOUBT_PAUSE * 4**one.doubts
-    return _columns(
-        models.DeliveryState.DOUBTFUL, reason=reason, retry_at=now + pause, batch_id=None, doubts=one.doubts + 1
-    )
+    """Sent again later, or out of tries: then a digest is held and shown until the next is due or the operator acts.
+
+    A notice is not held: it tells no Articles, and while it waited its reader would get no digest either.
+    """
+    doubts = one.doubts + 1
+    at = handover.resend_at(doubts, now, one.doubt_pause)
+    reason = reason if at else f"{OUT_OF_TRIES}: {reason}"
+    if at is None and one.upto is None:
+        return _columns(models.DeliveryState.FAILED, reason=reason, finished_at=now, doubts=doubts)
+    return _columns(models.DeliveryState.DOUBTFUL, reason=reason, retry_at=at, batch_id=None, doubts=doubts)
 
 
 def _columns(state: models.DeliveryState, **values: Any) -> dict[str, Any]:
@@ -275,6 +281,9 @@ async def settle_empty(connection: AsyncConnection, subscription_ids: Sequence[i
 async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) -> int:
     """The worker that held this Batch is gone: what it had handed over is in doubt, and how many that is."""
     delivery = models.Delivery
+    reason = "the sending process ended before the reply was recorded"
+    # A notice is never held; the hand-over ends it.
+    is_held = sa.and_(delivery.doubts + 1 >= handover.MAX_DOUBTS, delivery.edition_id.is_not(None))
     statement = (
         sa.update(delivery)
         .where(
@@ -285,19 +294,29 @@ async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) ->
         .values(
             state=models.DeliveryState.DOUBTFUL,
             doubts=delivery.doubts + 1,
-            retry_at=now + GRACE,
+            retry_at=sa.case((is_held, sa.null()), else_=sa.literal(now + GRACE, delivery.retry_at.type)),
             batch_id=None,
-            reason="the sending process ended before the reply was recorded",
+            reason=sa.case((is_held, f"{OUT_OF_TRIES}: {reason}"), else_=reason),
         )
     )
     return (await connection.execute(statement)).rowcount
 
 
-async def assume_sent(connection: AsyncConnection, row: Any, now: datetime) -> None:
-    """A doubtful digest counts as sent: settle its range."""
-    values = _columns(models.DeliveryState.SENT, reason="assumed: no reply was recorded", finished_at=now)
+async def assume_sent(
+    connection: AsyncConnection, row: Any, now: datetime, reason: str = "assumed: no reply was recorded"
+) -> None:
+    """A doubtful digest counts as sent: settle its range. `row` has also the slot and frequency of its Edition."""
+    values = _columns(models.DeliveryState.SENT, reason=reason, finished_at=now)
     await write(connection, [{"delivery": row.id, **values}])
     await cover(connection, [in_doubt(row, slot=row.slot, frequency=row.frequency)])
+
+
+async def roll_doubt(connection: AsyncConnection, row: Any, now: datetime, reason: str = OUT_OF_TRIES) -> None:
+    """A doubtful digest rolls on: its Articles are told again with the next."""
+    values = _columns(models.DeliveryState.ROLLED, reason=reason, finished_at=now)
+    await write(connection, [{"delivery": row.id, **values}])
+    await note_pace(connection, in_doubt(row, slot=row.slot, frequency=row.frequency))
+    await misses.note(connection, [row.id], now)
 
 
 def in_doubt(row: Any, *, slot: str, frequency: str) -> Settled:

@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database
-from digest.audience import models as audience
 from digest.editions import models as editions
-from digest.outbox import fill, models, record, wake
+from digest.outbox import doubts, models, wake
 
 RETRY_PRIORITY = 20
 NOTICE_PRIORITY = 0
@@ -22,8 +21,7 @@ async def run(
     db: database.Database, *, batch_size: int, doubt: str, now: datetime, submit: wake.Submit = wake.nobody
 ) -> int:
     """Put due retries into Batches; how many Deliveries that were."""
-    if doubt == "hold":
-        await _settle_held_doubt(db, now)
+    await doubts.settle(db, doubt, now)
     moved = 0
     for edition_id in await _waiting_editions(db, doubt, now):
         is_full = True
@@ -78,33 +76,6 @@ async def _regroup(
     )
     statement = sa.update(delivery).where(delivery.id.in_(ids)).values(batch_id=batch_id, state=requeued)
     return batch_id, (await connection.execute(statement)).rowcount
-
-
-async def _settle_held_doubt(db: database.Database, now: datetime) -> None:
-    """Under `hold`, a doubtful digest counts as sent once the next one is due, so that it blocks no reader for ever.
-
-    The next one may be of another Cadence, if the reader has changed it; nobody waits for one whose reader was erased.
-    """
-    delivery, edition, reader = models.Delivery, editions.Edition, audience.Subscription
-    is_over = sa.or_(
-        fill.newer_edition(edition.cadence_id, edition.id),
-        fill.newer_edition(reader.cadence_id, edition.id),
-        reader.id.is_(None),
-    )
-    statement = (
-        sa.select(delivery, edition.slot, audience.Cadence.frequency)
-        .join(edition, edition.id == delivery.edition_id)
-        .join(audience.Cadence, audience.Cadence.id == edition.cadence_id)
-        .outerjoin(reader, reader.id == delivery.subscription_id)
-        .where(
-            database.among(delivery.state, models.IN_FLIGHT),
-            delivery.state == models.DeliveryState.DOUBTFUL,
-            is_over,
-        )
-    )
-    async with db.transaction() as connection:
-        for row in (await connection.execute(statement.with_for_update(of=delivery, skip_locked=True))).all():
-            await record.assume_sent(connection, row, now)
 
 
 async def _finish_editions(db: database.Database, now: datetime) -> None:

@@ -27,66 +27,53 @@ PATIENCE_SECONDS = 2.0
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Mails per second, as set: for each relay as a whole, and for destinations over any relay."""
+    """Mails per second, as set: for relays as a whole, by name or each, and for destinations over any relay."""
 
+    each_relay: float | None = None
     relays: Mapping[str, float] = dataclasses.field(default_factory=dict)
     destinations: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def rate(self, key: Key) -> float | None:
         relay, destination = key
-        return self.destinations.get(destination) if destination else self.relays.get(relay)
+        return self.destinations.get(destination) if destination else self.relays.get(relay, self.each_relay)
 
     def binding(self, relay: str, destination: str) -> tuple[Key, ...]:
         """The buckets a mail needs a token of: none, one or both."""
         found = []
         if destination in self.destinations:
             found.append((relay, destination))
-        if relay in self.relays:
+        if self.each_relay is not None or relay in self.relays:
             found.append((relay, ""))
         return tuple(found)
 
-    def patience(self, key: Key) -> int:
-        """How many mails without a token are worth waiting for in memory."""
-        return max(1, int((self.rate(key) or 0) * PATIENCE_SECONDS))
-
 
 class Tokens:
-    """The buckets as one process sees them, with the tokens it took and could not use yet."""
+    """The buckets, as whoever works under these limits may use them."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._spare: dict[Key, int] = {}
 
     async def take(self, connection: AsyncConnection, wanted: Mapping[Key, int]) -> dict[Key, int]:
         """How many of the wanted tokens are granted, by key. Keys without a rate are granted in full.
 
         Do this last in a transaction: the rows stay locked until it ends, and everybody needs them.
         """
-        granted = {key: min(count, self._spare.pop(key, 0)) for key, count in wanted.items()}
-        asked = {key: count - granted[key] for key, count in wanted.items()}
-        limited = {key: count for key, count in asked.items() if count > 0 and self.limits.rate(key) is not None}
-        if limited:
-            for key, count in (await _take(connection, self.limits, limited)).items():
-                granted[key] += count
-        return {key: granted[key] if self.limits.rate(key) is not None else wanted[key] for key in wanted}
+        limited = {key: count for key, count in wanted.items() if self.limits.rate(key) is not None}
+        if not limited:
+            return dict(wanted)
+        return {**wanted, **await _take(connection, self.limits, limited)}
 
-    def unused(self, key: Key, count: int) -> None:
-        """Tokens that found no mail, as when the relay had one and the destination had none: for the next turn."""
-        if self.limits.rate(key) is not None and count > 0:
-            self._spare[key] = self._spare.get(key, 0) + count
+    async def put_off(
+        self, connection: AsyncConnection, key: Key, count: int, *, rate: float, after: float = PATIENCE_SECONDS
+    ) -> list[timedelta]:
+        """How long each of so many mails should wait, at least `after` seconds, when `rate` can go per second.
 
-    async def put_off(self, connection: AsyncConnection, key: Key, count: int) -> list[timedelta]:
-        """How long each of so many mails should wait, the first ones least: they return as room is expected.
-
-        What others put off before has its turn first, so nobody's wait ends in a crowd.
+        What others put off before has its turn first, so that mails return as room is expected, not in a crowd.
         """
-        rate = self.limits.rate(key)
-        if rate is None:
-            return [timedelta(0)] * count
-        end = await _book(connection, key, count / rate)
+        end = await _book(connection, key, count / rate, after)
         if end is None:
             await _begin(connection, [key], self.limits)
-            end = await _book(connection, key, count / rate)
+            end = await _book(connection, key, count / rate, after)
         assert end is not None
         return [timedelta(seconds=end - (count - 1 - number) / rate) for number in range(count)]
 
@@ -156,11 +143,11 @@ async def _begin(connection: AsyncConnection, keys: Iterable[Key], limits: Limit
         await connection.execute(new.on_conflict_do_nothing())
 
 
-async def _book(connection: AsyncConnection, key: Key, seconds: float) -> float | None:
+async def _book(connection: AsyncConnection, key: Key, seconds: float, after: float) -> float | None:
     """Extend the time that is booked; how far it reaches from now. None if the key has no row."""
     bucket = models.Bucket
     now = database.clock_seconds()
-    begin = database.greatest(bucket.booked_to, now + PATIENCE_SECONDS, type_=sa.Double)
+    begin = database.greatest(bucket.booked_to, now + after, type_=sa.Double)
     statement = (
         sa.update(bucket)
         .where(bucket.relay == key[0], bucket.destination == key[1])

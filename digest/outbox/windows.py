@@ -41,12 +41,16 @@ class Shape:
 
 
 class _Window:
-    __slots__ = ("accepted", "cap", "grow_at", "is_tight", "running", "shrunk_at", "size", "troubled_until", "used_at")
+    __slots__ = (
+        *("accepted", "accepted_at", "cap", "gap", "grow_at", "is_tight"),
+        *("running", "shrunk_at", "size", "troubled_until", "used_at"),
+    )
 
     def __init__(self, size: int, cap: int, now: float) -> None:
         self.size, self.cap, self.used_at = min(size, cap), cap, now
         self.running = self.accepted = 0
         self.is_tight = False
+        self.accepted_at, self.gap = now, 1.0
         self.shrunk_at = self.troubled_until = self.grow_at = float("-inf")
 
 
@@ -67,8 +71,8 @@ class Windows:
         window = self._windows.get(key)
         if window is None:
             return min(self.shape.start, self._cap(key))
-        if not window.running and self._clock() - window.used_at > self.shape.quiet:
-            window.size = min(window.size, self.shape.start)
+        if not window.running and (now := self._clock()) - window.used_at > self.shape.quiet:
+            window.size = min(window.size if now < window.troubled_until else window.cap, self.shape.start)
         return window.size - window.running
 
     def started(self, key: Key, count: int = 1) -> None:
@@ -77,10 +81,11 @@ class Windows:
         window.is_tight = window.is_tight or window.running >= window.size
         window.used_at = self._clock()
 
-    def ended(self, key: Key, signal: Signal) -> None:
-        """One mail is over. Also for those that never left, as NEUTRAL."""
+    def ended(self, key: Key, signal: Signal, *, leaves: bool = True) -> None:
+        """One mail is over. Also for those that never left, as NEUTRAL; `leaves` unless another took its place."""
         window = self._windows.get(key) or self._open(key)
-        if window.running:
+        flight = max(window.running, 1)
+        if leaves and window.running:
             window.running -= 1
         if signal is Signal.NEUTRAL:
             return
@@ -92,7 +97,9 @@ class Windows:
             window.troubled_until = now + self.shape.calm
             window.grow_at = now + self.shape.calm_step
         elif now - window.shrunk_at > self.shape.echo:
-            window.size, window.accepted, window.shrunk_at = max(window.size // 2, 1), 0, now
+            # Half of what really was under way: a window may be wider than there are lines.
+            window.size = max(min(window.size, flight) // 2, 1)
+            window.accepted, window.shrunk_at = 0, now
 
     def restart(self, key: Key) -> None:
         """After a pause: one connection, and others one at a time."""
@@ -105,6 +112,11 @@ class Windows:
             window.troubled_until = window.grow_at = float("-inf")
             window.size = max(window.size, min(self.shape.start, window.cap))
 
+    def pace(self, key: Key) -> float:
+        """Acceptances per second lately, over some twenty of them."""
+        window = self._windows.get(key)
+        return 1 / max(window.gap, self._clock() - window.accepted_at, 1e-6) if window else 1.0
+
     def narrowed(self) -> dict[Key, int]:
         """The windows in trouble and how wide they are."""
         now = self._clock()
@@ -112,6 +124,8 @@ class Windows:
 
     def _grow(self, window: _Window, now: float) -> None:
         window.accepted += 1
+        window.gap += (now - window.accepted_at - window.gap) / 20
+        window.accepted_at = now
         # A window that was never full has not shown that a wider one would be borne.
         if window.accepted < self.shape.step or window.size >= window.cap or not window.is_tight:
             return

@@ -116,7 +116,7 @@ class Writer:
 
     def letter(self, ready: Ready, row: Any, now: datetime) -> transport.Letter:
         """The wire bytes for one reader. Raises HeaderError or AddressError for a row that cannot be mailed."""
-        address = addresses.parse(row.email)
+        address = addresses.recall(row.email, row.address_key)
         token = self._token(row, now)
         personal = headers.Personal(
             recipient=address.wire,
@@ -163,7 +163,9 @@ class Writer:
     async def _digest(self, order: Order) -> Ready:
         async with self._db.transaction() as connection:
             chosen = order.chosen or await load_selection(connection, order.selection_id)
-            selection_id = order.selection_id or await intern(connection, order.shelf.publication_id, chosen)
+            selection_id = order.selection_id or await intern(
+                connection, order.shelf.publication_id, chosen, used_at=order.edition.planned_at
+            )
         variant = await self.shown(dataclasses.replace(order, chosen=chosen))
         return self._ready(order.shelf.spec, variant, selection_id=selection_id, chosen=chosen, is_list=True)
 
@@ -219,8 +221,10 @@ def _choice(chosen: choose.Chosen) -> outline.Choice:
     )
 
 
-async def intern(connection: AsyncConnection, publication_id: int, chosen: choose.Chosen) -> int:
-    """The id of the Selection that tells exactly this, made if nobody has told it before."""
+async def intern(connection: AsyncConnection, publication_id: int, chosen: choose.Chosen, *, used_at: datetime) -> int:
+    """The id of the Selection that tells exactly this, made if nobody has told it before, noted as used if somebody
+    has: unused ones are pruned.
+    """
     picks = {
         "full": [[pick.article_id, pick.topic] for pick in chosen.full],
         "links": [[pick.article_id, pick.topic] for pick in chosen.links],
@@ -228,12 +232,12 @@ async def intern(connection: AsyncConnection, publication_id: int, chosen: choos
     }
     fingerprint = hashlib.sha256(json.dumps(picks).encode()).hexdigest()
     selection = editions.Selection
-    values = {"publication_id": publication_id, "fingerprint": fingerprint, "picks": picks}
-    await connection.execute(database.insert(connection, selection).values(values).on_conflict_do_nothing())
-    found = sa.select(selection.id).where(
-        selection.publication_id == publication_id, selection.fingerprint == fingerprint
+    values = {"publication_id": publication_id, "fingerprint": fingerprint, "picks": picks, "used_at": used_at}
+    made = database.insert(connection, selection).values(values)
+    noted = made.on_conflict_do_update(
+        index_elements=[selection.publication_id, selection.fingerprint], set_={"used_at": made.excluded.used_at}
     )
-    return (await connection.execute(found)).scalar_one()
+    return (await connection.execute(noted.returning(selection.id))).scalar_one()
 
 
 async def load_selection(connection: AsyncConnection, selection_id: int | None) -> choose.Chosen:

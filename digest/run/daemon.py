@@ -6,6 +6,7 @@ fails is logged, tried again, and shown on the readiness page until it works. Se
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ import uvicorn
 from digest import config, errors, links
 from digest.articles import release
 from digest.editions import plan
-from digest.outbox import batch, fill, notices, reading
+from digest.outbox import batch, fill, notices, prune, reading
 from digest.run import exposing, loops, passes, processes, pulse, schedule, wiring
 from digest.web import app, parts as web
 
@@ -101,7 +102,7 @@ class Daemon:
 
     async def run(self, listening: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
         server = self._server()
-        scheduler = schedule.create({"ingest": self._ingest, "plan": self._plan})
+        scheduler = schedule.create({"ingest": self._ingest, "plan": self._plan}, hourly={"prune": self._prune})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
@@ -185,6 +186,17 @@ class Daemon:
         await self.parts.fence()
         await notices.run(self.parts.db, self.parts.clock(), submit=self.parts.engine.submit)
         return False
+
+    async def _prune(self) -> None:
+        async def work() -> bool:
+            # A copy that is not to mail is not to forget either.
+            await self.parts.fence()
+            pruned = await prune.run(self.parts.db, self.parts.keep, self.parts.clock())
+            if pruned != prune.Pruned():
+                log.info("pruned", **dataclasses.asdict(pruned))
+            return False
+
+        await self.pulse.watch("prune", work)
 
     async def _tidy(self) -> bool:
         """Due retries, and some slices of each Edition; whether there are more of these."""

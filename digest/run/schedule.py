@@ -12,11 +12,17 @@ from apscheduler.triggers.cron import CronTrigger
 Job = Callable[[], Awaitable[None]]
 
 
-def create(jobs: dict[str, Job]) -> AsyncIOScheduler:
-    """A scheduler that runs each job at the start of every minute, never twice at once, however late."""
+# Some minutes past the hour, when the digests that are due on the hour have had their first minutes.
+HOURLY = {"minute": 37, "second": 30}
+
+
+def create(jobs: dict[str, Job], hourly: dict[str, Job] | None = None) -> AsyncIOScheduler:
+    """A scheduler that runs each job at every full minute, or once an hour; never twice at once, however late."""
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     for name, job in jobs.items():
         scheduler.add_job(job, CronTrigger(second=0, timezone="UTC"), id=name, name=name)
+    for name, job in (hourly or {}).items():
+        scheduler.add_job(job, CronTrigger(**HOURLY, timezone="UTC"), id=name, name=name)
     return scheduler

@@ -6,13 +6,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import digest
-from digest import clock, config, database, errors, links, templating
+from digest import clock, config, database, errors, links, templating, urls
 from digest.articles import changes, fetch, poll
 from digest.audience import suppression
 from digest.editions import compose, contents, plan
-from digest.outbox import batch, dkim, fill, handing, outcomes, signing_keys, writer
+from digest.outbox import (
+    batch,
+    destinations,
+    dkim,
+    fill,
+    gate,
+    handing,
+    outcomes,
+    signing_keys,
+    throttle,
+    windows,
+    writer,
+)
 from digest.outbox.transports import relay as smtp_relay, transport, urls as transport_urls
 from digest.run import bugs, engine as engines, inprocess, instance, meter, pulse, schema
 
@@ -35,11 +48,24 @@ class Parts:
     engine: engines.Engine
     meter: meter.Meter
     instance: str
+    keep: timedelta | None
+    gate: gate.Gate
 
     def sender(self, way_out: transport.Transport) -> batch.Sender:
         """A Sender over an open transport."""
-        patience = outcomes.Patience(normal=timedelta(minutes=self.settings.outbox.retry_minutes))
-        return batch.Sender(self.db, self.desk, way_out, self.clock, patience, asyncio.Event(), bugs.trap)
+        outbox = self.settings.outbox
+        patience = outcomes.Patience(normal=timedelta(minutes=outbox.retry_minutes))
+        return batch.Sender(
+            self.db,
+            self.desk,
+            way_out,
+            self.clock,
+            patience,
+            asyncio.Event(),
+            bugs.trap,
+            self.gate,
+            timedelta(seconds=outbox.doubt_seconds),
+        )
 
     async def fence(self) -> None:
         """Raises InstanceError when this installation may not send."""
@@ -78,6 +104,42 @@ def transport_of(settings: config.Settings, *, connections: int | None = None) -
         connections=connections or smtp.connections,
         timeouts=smtp_relay.Timeouts(content=smtp.timeout_seconds),
     )
+
+
+# Where a real mail server listens; a test server on this machine has some other port.
+MAIL_PORTS = (25, 465, 587)
+
+
+def is_careful(settings: config.Settings) -> bool:
+    """Whether the warm-up plan holds."""
+    if settings.throttle.plan != "auto":
+        return settings.throttle.plan == "careful"
+    url = settings.smtp.url
+    return url.startswith(("smtp:", "smtps:")) and not (urls.is_loopback(url) and _port(url) not in MAIL_PORTS)
+
+
+def _port(url: str) -> int:
+    try:
+        return urlsplit(url).port or MAIL_PORTS[0]
+    except ValueError:
+        return 0  # Whoever opens the transport says what is wrong with it.
+
+
+def rules(settings: config.Settings) -> gate.Rules:
+    """What the settings say of rates, connections and the warm-up."""
+    throttle_, careful = settings.throttle, is_careful(settings)
+    each = {destinations.of(name.lower()): limit for name, limit in throttle_.destinations.items()}
+    limits = throttle.Limits(
+        each_relay=throttle_.per_second or None,
+        relays=throttle_.relays,
+        destinations={name: limit.per_second for name, limit in each.items() if limit.per_second},
+    )
+    shape = windows.Shape(
+        start=windows.Shape.start if careful else throttle_.connections,
+        cap=throttle_.connections,
+        caps={name: limit.connections for name, limit in each.items() if limit.connections},
+    )
+    return gate.Rules(limits, shape, careful)
 
 
 def dkim_entries(settings: config.Settings, home: Path) -> tuple[signing_keys.Entry, ...]:
@@ -152,6 +214,8 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             engine=driver,
             meter=meter.Meter(db, at),
             instance=instance.name(home, settings.instance),
+            keep=timedelta(days=settings.retention.deliveries_days) or None,
+            gate=gate.Gate(rules(settings)),
         )
 
 

@@ -10,7 +10,18 @@ import pytest
 from tests.support.operator import SHIPPED, Operator
 from tests.support.smtpserver import SmtpServer
 
-KEYS = {"now", "instance", "database", "tzdata", "publications", "sources", "editions", "deliveries", "oldest_due_at"}
+KEYS = {
+    "now",
+    "instance",
+    "database",
+    "tzdata",
+    "publications",
+    "sources",
+    "editions",
+    "deliveries",
+    "oldest_due_at",
+    "doubts_held",
+}
 
 
 def warnings(operator: Operator) -> list[str]:

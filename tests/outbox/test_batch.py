@@ -251,13 +251,15 @@ class TestReplies:
 
     async def test_out_of_tries_doubt_rolls_on(self, world):
         await self.reply(world, "content", smtpserver.DROP)
-        for _ in range(4):
+        for _ in range(6):
             await world.run(after=timedelta(hours=1))
         row = await table.row(world.parts.db, Delivery)
-        assert (row.state.value, row.doubts) == ("rolled", 3)
+        assert (row.state.value, row.doubts, row.retry_at) == ("doubtful", 3, None)
         world.server.behave()
         await world.run(after=DAY)
+        await world.run(after=timedelta(minutes=2))
         assert world.told("r0@example.org") == [("one",)]
+        assert await states(world) == {"rolled": 1, "sent": 1}
 
 
 async def test_many_workers_share_the_batches_and_nobody_gets_two(world, db_url):

@@ -110,9 +110,17 @@ def test_a_doubtful_digest_is_never_rolled_by_a_new_edition_or_time(occasion):
     assert objection(DOUBTFUL, occasion=dataclasses.replace(OCCASION, **occasion)) is None
 
 
-@pytest.mark.parametrize(("doubts", "state"), [(2, None), (3, "rolled"), (4, "rolled")])
-def test_a_doubtful_digest_is_repeated_twice_at_most(doubts, state):
-    assert objection(dataclasses.replace(DOUBTFUL, doubts=doubts)) == state
+@pytest.mark.parametrize(
+    ("doubts", "minutes"),
+    [(1, 1), (2, 4), (3, None), (4, None)],
+)
+def test_a_doubtful_digest_is_repeated_twice_at_most_after_ever_longer_pauses(doubts, minutes):
+    expected = NOW + minutes * MINUTE if minutes else None
+    assert handover.resend_at(doubts, NOW) == expected
+
+
+def test_whom_the_operator_sends_again_is_not_held_back_by_the_count():
+    assert objection(dataclasses.replace(DOUBTFUL, doubts=7)) is None
 
 
 @pytest.mark.parametrize(

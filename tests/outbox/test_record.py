@@ -122,16 +122,33 @@ async def test_a_deferred_mail_keeps_no_range_and_a_doubtful_one_does(db, reader
     assert (row.covered_from, row.upto, row.selection_id) == (2, 5, 3)
 
 
-async def test_doubt_waits_longer_each_time(db, reader):
+async def test_doubt_waits_longer_each_time_and_the_third_is_held(db, reader):
     pauses = []
     for doubts in range(3):
         id_ = await a_delivery(db, reader, edition_id=doubts)
-        await note(db, settled(id_, reader, DOUBT, doubts=doubts))
+        await note(db, settled(id_, reader, DOUBT, doubts=doubts, doubt_pause=timedelta(seconds=5)))
         row = await table.row(db, Delivery, id=id_)
-        assert row.doubts == doubts + 1
-        pauses.append(row.retry_at - NOW)
+        assert (row.state.value, row.doubts) == ("doubtful", doubts + 1)
+        pauses.append(row.retry_at and (row.retry_at - NOW).total_seconds())
         await table.change(db, Delivery, id_, state="rolled")
-    assert pauses == sorted(set(pauses))
+    assert pauses == [5, 20, None]
+    assert row.reason == f"{record.OUT_OF_TRIES}: no reply"
+
+
+async def test_a_notice_out_of_tries_is_not_held_for_it_would_hold_up_the_digests(db, reader):
+    id_ = await a_delivery(db, reader, edition_id=None, kind="welcome", upto=None)
+    await note(db, settled(id_, reader, DOUBT, doubts=2, upto=None))
+    assert (await table.row(db, Delivery)).state is DeliveryState.FAILED
+
+
+@pytest.mark.parametrize(("doubts", "edition_id", "retry_at"), [(0, 1, NOW), (1, 1, NOW), (2, 1, None), (2, None, NOW)])
+async def test_what_a_vanished_worker_leaves_counts_as_doubt_like_any_other(db, reader, doubts, edition_id, retry_at):
+    await a_delivery(db, reader, doubts=doubts, edition_id=edition_id)
+    async with db.transaction() as connection:
+        assert await record.vanished(connection, 7, NOW) == 1
+    row = await table.row(db, Delivery)
+    assert (row.state.value, row.doubts, row.retry_at, row.batch_id) == ("doubtful", doubts + 1, retry_at, None)
+    assert row.reason.startswith(record.OUT_OF_TRIES) == (retry_at is None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Tokens: what buckets give, to whom, and when those come back who got none."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -40,7 +39,6 @@ def test_a_mail_needs_a_token_of_each_limit_it_falls_under() -> None:
     assert LIMITS.binding("main", "news.example") == (RELAY,)
     assert LIMITS.binding("other", "gmail") == (("other", "gmail"),)
     assert LIMITS.binding("other", "news.example") == ()
-    assert [LIMITS.patience(key) for key in (GMAIL, RELAY, ("main", "slow.example"))] == [40, 200, 1]
 
 
 async def test_what_has_no_limit_needs_no_row(db: database.Database) -> None:
@@ -94,33 +92,29 @@ async def test_a_clock_that_was_set_back_does_not_stop_the_mail(db: database.Dat
     assert await take(db, {GMAIL: 5}) == {GMAIL: 5}
 
 
-async def test_tokens_that_found_no_mail_are_there_next_time(db: database.Database) -> None:
-    tokens = throttle.Tokens(LIMITS)
-    await take(db, {RELAY: 1}, tokens)
-    await set_back(db, 10)
-    assert await take(db, {RELAY: 40}, tokens) == {RELAY: 40}
-    tokens.unused(RELAY, 30)
-    tokens.unused(FREE, 30)
-    assert await take(db, {RELAY: 20}, tokens) == {RELAY: 20}
-    assert (await take(db, {RELAY: 10}, tokens))[RELAY] == 10
-
-
 async def test_who_is_put_off_comes_back_at_the_pace_of_the_bucket(db: database.Database) -> None:
     tokens = throttle.Tokens(LIMITS)
     async with db.transaction() as connection:
-        first = await tokens.put_off(connection, GMAIL, 3)
-        second = await tokens.put_off(connection, GMAIL, 2)
+        first = await tokens.put_off(connection, GMAIL, 3, rate=20)
+        second = await tokens.put_off(connection, GMAIL, 2, rate=20)
     waits = [wait.total_seconds() for wait in first + second]
     assert waits == pytest.approx([2.05, 2.10, 2.15, 2.20, 2.25], abs=0.04)
     assert waits == sorted(waits)
 
 
+async def test_nobody_comes_back_before_a_pause_is_over(db: database.Database) -> None:
+    tokens = throttle.Tokens(LIMITS)
+    async with db.transaction() as connection:
+        waits = await tokens.put_off(connection, FREE, 2, rate=10, after=600)
+        waits += await tokens.put_off(connection, FREE, 1, rate=10, after=600)
+    assert [wait.total_seconds() for wait in waits] == pytest.approx([600.1, 600.2, 600.3], abs=0.04)
+
+
 async def test_bookings_that_are_over_bind_nobody(db: database.Database) -> None:
     tokens = throttle.Tokens(LIMITS)
     async with db.transaction() as connection:
-        await tokens.put_off(connection, GMAIL, 2000)
+        await tokens.put_off(connection, GMAIL, 2000, rate=20)
     await set_back(db, 3600)
     async with db.transaction() as connection:
-        [wait] = await tokens.put_off(connection, GMAIL, 1)
-        assert await tokens.put_off(connection, FREE, 2) == [timedelta(0)] * 2
+        [wait] = await tokens.put_off(connection, GMAIL, 1, rate=20)
     assert wait.total_seconds() == pytest.approx(2.05, abs=0.04)

@@ -79,8 +79,24 @@ def test_trouble_halves_a_window_once_for_replies_that_come_together(clock: Cloc
     assert of.room(GMAIL) == 4
     for room in (2, 1, 1):
         clock.seconds += 2
-        send(of, 1, Signal.SLOWER)
+        send(of, of.room(GMAIL), Signal.SLOWER)
         assert of.room(GMAIL) == room
+
+
+def test_half_means_half_of_what_was_under_way(clock: Clock) -> None:
+    of = made(clock, start=100, cap=100)
+    of.started(GMAIL, 6)
+    of.ended(GMAIL, Signal.SLOWER)
+    assert of.room(GMAIL) == 3 - 5
+
+
+def test_one_that_took_over_a_place_is_not_counted_twice(clock: Clock) -> None:
+    of = made(clock)
+    of.started(GMAIL)
+    of.ended(GMAIL, Signal.ACCEPTED, leaves=False)
+    assert of.room(GMAIL) == 1
+    of.ended(GMAIL, Signal.ACCEPTED)
+    assert of.room(GMAIL) == 2
 
 
 def test_mails_under_way_keep_a_smaller_window_shut(clock: Clock) -> None:
@@ -130,6 +146,16 @@ def test_after_a_pause_a_window_is_small_again(clock: Clock) -> None:
     assert of.room(GMAIL) == 8
     clock.seconds += 2
     assert of.room(GMAIL) == 2
+
+
+def test_after_a_pause_old_trouble_is_forgotten_but_not_fresh_trouble(clock: Clock) -> None:
+    of = made(clock)
+    send(of, 1, Signal.SLOWER)
+    send(of, 1, Signal.SINGLE, key=OTHER)
+    clock.seconds += 301
+    assert (of.room(GMAIL), of.room(OTHER)) == (2, 1)
+    clock.seconds += 301
+    assert of.room(OTHER) == 2
 
 
 def test_an_answer_that_takes_long_is_no_pause(clock: Clock) -> None:

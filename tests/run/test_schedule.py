@@ -26,6 +26,15 @@ async def test_each_pass_is_looked_at_every_full_minute_however_late_and_never_t
     scheduler.shutdown(wait=False)
 
 
+async def test_some_are_looked_at_once_an_hour_in_a_quiet_minute():
+    scheduler = schedule.create({"plan": nothing}, hourly={"prune": nothing})
+    [trigger] = [job.trigger for job in scheduler.get_jobs() if job.id == "prune"]
+    at = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
+    first = trigger.get_next_fire_time(None, at)
+    second = trigger.get_next_fire_time(first, first + timedelta(microseconds=1))
+    assert (second - first, first.minute) == (timedelta(hours=1), schedule.HOURLY["minute"])
+
+
 async def test_clocks_that_are_set_back_make_no_minute_come_twice():
     trigger = schedule.create({"plan": nothing}).get_jobs()[0].trigger
     at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # Berlin: 02:30 summer time, half an hour before

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import structlog
 
 from digest import cli, database, templating
@@ -80,6 +81,19 @@ class Operator:
         assert self("ingest", "mias-feed", FEED, "--now", BEGIN).code == 0
         if with_readers:
             assert self("subscribers", "import", "mias-feed", READERS, "--confirmed", "--now", BEGIN).code == 0
+
+    def behind_the_back(self, url: str, statement: str) -> None:
+        """Rows changed as no verb changes them."""
+
+        async def work() -> None:
+            db = database.connect(url)
+            try:
+                async with db.transaction() as connection:
+                    await connection.execute(sa.text(statement))
+            finally:
+                await db.close()
+
+        asyncio.run(work())
 
     def everything(self, url: str) -> dict[str, Any]:
         """All rows there are, to prove that nothing was changed."""

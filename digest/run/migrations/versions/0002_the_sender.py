@@ -43,6 +43,13 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('relay', 'destination', name=op.f('pk_pauses'))
     )
 
+    op.create_table('rations',
+    sa.Column('domain', sa.Text(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('used', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('domain', 'day', name=op.f('pk_rations'))
+    )
+
     _let_old_rows_be_pruned()
 
 
@@ -64,6 +71,7 @@ def _let_old_rows_be_pruned() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table('rations')
     op.drop_table('pauses')
     op.drop_table('buckets')
 
