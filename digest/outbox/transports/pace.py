@@ -40,7 +40,8 @@ class Pace:
     def failed(self, reply: Reply, now: float, lines: int, chance: float) -> None:
         """A connect failed, or a new line was turned away at its first MAIL, while `lines` others were up."""
         self.trouble, self.at_once = reply, 1
-        if is_too_many(reply):
+        # With none of our lines up it is not about their number: a relay that starts or stops says the same.
+        if lines and is_too_many(reply):
             self._halve(now, lines)
         if now < self.rests_until:
             return  # they were under way together
