@@ -102,10 +102,6 @@ class Void:
         self._freed.clear()
         await self._freed.wait()
 
-    async def send(self, letter: transport.Letter) -> Reply:
-        self.announce(letter)
-        return await self.pour(None)[0]
-
     def trouble(self, relay: str | None = None) -> Reply | None:
         return None
 

@@ -46,7 +46,7 @@ BUSY_SECONDS = 0.05
 # Content that could not leave so soon after its hand-over is given back: the reader may have left meanwhile.
 FRESH_SECONDS = 1.0
 # How long the first reply waits for others to be committed with it. Far less than any server takes for a mail.
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.004
 # A database that is away: how long until the next look, and how long a process that was asked to end waits for it.
 OUTAGE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LAST_WORDS_SECONDS = 30.0
@@ -106,7 +106,7 @@ class _Loop:
 
     async def run(self) -> Counter[str]:
         try:
-            async with self.sender.db.reading() as connection:
+            async with self.sender.db.glance() as connection:
                 self.queue.todo.extend(await facts.waiting(connection, self.batch.id))
             await self._work()
         finally:
@@ -149,16 +149,17 @@ class _Loop:
         if self._may_go_on:
             await self._supply()
             queue.announce()
-            if not queue.can_announce:
+            if not queue.todo:
+                # All are looked at: the next Batch needs a moment to get as far, and must not come too late.
                 self.exhausted.set()
             if queue.is_stuck:
-                async with self.sender.db.transaction() as connection:
+                async with self.sender.db.brief() as connection:
                     await queue.put_off(connection, self.sender.clock())
         await self._wait()
         if queue.settled or queue.returned or queue.stops or queue.accepted:
             await self._commit()
         elif queue.parking and self.sender.gate.is_unsettled:
-            async with self.sender.db.transaction() as connection:
+            async with self.sender.db.brief() as connection:
                 await self.sender.gate.settle(connection, self.sender.clock())
 
     async def _supply(self) -> None:
@@ -168,14 +169,14 @@ class _Loop:
         if not ids:
             return
         try:
-            async with sender.db.reading() as connection:
+            async with sender.db.glance() as connection:
                 scene = await facts.scene(connection, self.batch, self.owner)
                 self.is_ours = scene.is_ours and not scene.is_paused
                 await sender.gate.look(connection, sender.clock())
                 proposals = await handing.propose(connection, sender.desk, scene, ids, sender.clock())
             await handing.prepare(sender.desk, proposals)
             if sender.gate.rules.is_careful and scene.edition is not None:
-                async with sender.db.reading() as connection:
+                async with sender.db.glance() as connection:
                     await parking.ration(connection, sender.gate, scene.edition, proposals, sender.clock())
         except BaseException:
             queue.todo.extendleft(reversed(ids))
@@ -210,7 +211,7 @@ class _Loop:
         stopped: list[handing.Proposal] = []
         kept: list[Mail] = []
         try:
-            async with sender.db.transaction() as connection:
+            async with sender.db.brief() as connection:
                 scene = await facts.scene(connection, self.batch, self.owner)
                 # A refusal of what we no longer hold is another worker's to hear again.
                 count = [one for one in settled if one.was_handed_over or scene.is_ours]
@@ -263,7 +264,7 @@ class _Loop:
         deadline = time.monotonic() + LAST_WORDS_SECONDS
         while True:
             try:
-                async with sender.db.transaction() as connection:
+                async with sender.db.brief() as connection:
                     await record.results(
                         connection,
                         [one for one in queue.settled if one.was_handed_over],
@@ -283,7 +284,7 @@ class _Loop:
 
     async def _finish(self) -> bool:
         """Mark the Batch done if nothing of it is left; what came back meanwhile is for the next look."""
-        async with self.sender.db.transaction() as connection:
+        async with self.sender.db.brief() as connection:
             await _withhold_erased(connection, self.batch.id, self.sender.clock())
             left = await facts.waiting(connection, self.batch.id)
             if left:

@@ -109,7 +109,7 @@ async def waiting(connection: AsyncConnection, batch_id: int) -> list[int]:
 
 def _waiting() -> Any:
     delivery = models.Delivery
-    is_open = sa.and_(database.among(delivery.state, models.OPEN), delivery.state.in_(HANDED_OVER))
+    is_open = sa.and_(database.among(delivery.state, models.OPEN), database.among(delivery.state, HANDED_OVER))
     return sa.select(delivery.id).where(delivery.batch_id == sa.bindparam("batch"), is_open).order_by(delivery.id)
 
 
@@ -156,7 +156,7 @@ def _look() -> Any:
         )
         .join(subscription, subscription.id == delivery.subscription_id)
         .join(subscriber, subscriber.id == subscription.subscriber_id)
-        .where(database.listed(delivery.id, "ids"), delivery.state.in_(HANDED_OVER))
+        .where(database.listed(delivery.id, "ids"), database.among(delivery.state, HANDED_OVER))
         .order_by(delivery.id)
     )
 

@@ -33,7 +33,7 @@ async def find_due(db: database.Database, but: Collection[int] = (), *, priority
     if priority is not None:
         free = free.where(batch.priority <= priority)
     statement = free.order_by(batch.priority, batch.id).limit(1)
-    async with db.reading() as connection:
+    async with db.glance() as connection:
         return (await connection.execute(statement)).scalar()
 
 
@@ -77,7 +77,7 @@ async def take(db: database.Database, batch_id: int, owner: str, now: datetime) 
         )
         .returning(batch.id, batch.edition_id, batch.tries)
     )
-    async with db.transaction() as connection:
+    async with db.brief() as connection:
         row = (await connection.execute(taken)).one_or_none()
         doubtful = await record.vanished(connection, batch_id, now) if row is not None else 0
     if doubtful:
@@ -94,7 +94,7 @@ async def renewed(db: database.Database, batch_id: int, owner: str) -> AsyncIter
             await asyncio.sleep(RENEW_SECONDS)
             # A database that is away for a moment must not end renewing: the next one may still be in time.
             with contextlib.suppress(SQLAlchemyError, OSError):
-                async with db.transaction() as connection:
+                async with db.brief() as connection:
                     await extend(connection, batch_id, owner)
 
     task = asyncio.create_task(renew())

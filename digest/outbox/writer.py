@@ -116,7 +116,7 @@ class Writer:
 
     def letter(self, ready: Ready, row: Any, now: datetime) -> transport.Letter:
         """The wire bytes for one reader. Raises HeaderError or AddressError for a row that cannot be mailed."""
-        address = addresses.parse(row.email)
+        address = addresses.recall(row.email, row.address_key)
         token = self._token(row, now)
         personal = headers.Personal(
             recipient=address.wire,

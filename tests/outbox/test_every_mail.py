@@ -148,7 +148,13 @@ def mails(scribe: writer.Writer, kind: str, layout: str) -> Iterator[Made]:
         sender = (shown(spec.sender_name, words.NAME_LIMIT), addresses.parse(spec.sender_address).wire)
         for id_, (name, address) in enumerate(zip(NAMES, itertools.cycle(ADDRESSES), strict=False)):
             row = SimpleNamespace(
-                id=10**id_, email=address, name=name, kind=kind, subscription_id=7**id_, reader_generation=id_
+                id=10**id_,
+                email=address,
+                address_key=addresses.parse(address).key,
+                name=name,
+                kind=kind,
+                subscription_id=7**id_,
+                reader_generation=id_,
             )
             letter = scribe.letter(prepared, row, AT)
             subject = shown(prepared.subject, words.SUBJECT_LIMIT)

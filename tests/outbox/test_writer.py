@@ -47,10 +47,10 @@ async def test_readers_who_get_the_same_share_all_but_what_is_personal(world):
 async def test_the_same_picks_are_kept_once_and_read_back_as_they_were(world):
     chosen = choose.Chosen((choose.Pick(1, "heart"), choose.Pick(2, None)), (choose.Pick(3, "sleep"),), (4, 5))
     async with world.parts.db.transaction() as connection:
-        first = await writer.intern(connection, world.publication.id, chosen)
-        assert await writer.intern(connection, world.publication.id, chosen) == first
+        first = await writer.intern(connection, world.publication.id, chosen, used_at=world.now)
+        assert await writer.intern(connection, world.publication.id, chosen, used_at=world.now) == first
         other = choose.Chosen(chosen.full, (), (3, 4, 5))
-        assert await writer.intern(connection, world.publication.id, other) != first
+        assert await writer.intern(connection, world.publication.id, other, used_at=world.now) != first
         assert await writer.load_selection(connection, first) == chosen
 
 

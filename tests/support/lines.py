@@ -1,6 +1,7 @@
 """An open line to a scripted server, and what was said on it, for tests of lines on both event loops."""
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import connection, smtp
 from digest.outbox.transports.connection import SmtpLine
 from digest.outbox.transports.relay import Relay, Timeouts, Tls
-from digest.outbox.transports.transport import Letter, Line
+from digest.outbox.transports.transport import Letter, Line, Transport
 from tests.support import certificates, rawsmtp
 
 CONTENT = b"From: a@example.org\r\n\r\nHello\r\n"
@@ -78,6 +79,52 @@ async def mailed(line: Line, *letters: Letter) -> list[Told]:
             announced = line.announce(following)
         replies.append(told(reply))
     return replies
+
+
+async def a_line(transport: Transport, relay: str | None = None, *, urgent: bool = False) -> Line:
+    """The next line there is, or an error after a while."""
+    async with asyncio.timeout(10):
+        while (line := transport.take(relay, urgent=urgent)) is None:
+            await transport.changed()
+        return line
+
+
+async def lines(transport: Transport, *, urgent: bool = False) -> list[Line]:
+    """All there are to be had, once no more come."""
+    found: list[Line] = []
+    now = asyncio.get_running_loop().time
+    last_at = now()
+    while now() < last_at + 0.5:
+        while line := transport.take(urgent=urgent):
+            found.append(line)
+            last_at = now()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(transport.changed(), 0.1)
+    return found
+
+
+async def send(transport: Transport, letter: Letter) -> Reply:
+    """One letter by itself. A line closed while it lay idle is no answer; the next must give one."""
+    reply = await _send(transport, letter)
+    return await _send(transport, letter) if reply.lost and reply.stage is Stage.MAIL else reply
+
+
+async def _send(transport: Transport, letter: Letter) -> Reply:
+    patience = asyncio.get_running_loop().time() + 1.5
+    while (line := transport.take(urgent=True)) is None:
+        trouble = transport.trouble()
+        if trouble and asyncio.get_running_loop().time() > patience:
+            return trouble
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(transport.changed(), 1)
+    try:
+        reply = await line.announce(letter)
+        return await line.pour(None)[0] if reply.code == 354 else reply
+    except BaseException:
+        line.abandon()
+        raise
+    finally:
+        transport.give_back(line)
 
 
 async def until(is_so: Callable[[], object]) -> None:

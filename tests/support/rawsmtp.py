@@ -37,12 +37,16 @@ class RawServer:
     # Bytes at a time in which replies leave, and whether they wait until no more commands are there to read.
     pieces: int = 0
     gathers: bool = False
+    # More connections than this at once are turned away; each ends after so many mails.
+    most: int = 1000
+    close_after: int = 1000
     mails: list[tuple[str, str, bytes]] = dataclasses.field(default_factory=list)
     said: list[str] = dataclasses.field(default_factory=list)
     arrived: list[bytes] = dataclasses.field(default_factory=list)
     open: int = 0
     most_open: int = 0
     connections: int = 0
+    turned_away: int = 0
     port: int = 0
     starttls: Any = None
 
@@ -95,12 +99,18 @@ class _Talk(asyncio.Protocol):
         self.unsent = self.in_pieces = b""
         self.is_deaf = self.is_content = False
         self.sender = self.recipient = ""
+        self.taken = 0
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.talks.add(self)
         self.owner.connections += 1
         self.owner.open += 1
+        if self.owner.open > self.owner.most:
+            self.owner.turned_away += 1
+            self.transport.write(b"421 4.7.0 too many connections from you\r\n")
+            self.transport.close()
+            return
         self.owner.most_open = max(self.owner.most_open, self.owner.open)
         self.step("greeting")
         self.flush()
@@ -135,6 +145,11 @@ class _Talk(asyncio.Protocol):
         self.owner.said.append(line)
         verb = line.split(" ")[0].split(":")[0].lower()
         address = re.search("<(.*?)>", line)
+        if verb == "mail" and self.taken >= self.owner.close_after:
+            self.unsent += b"421 4.7.0 enough mails on this connection\r\n"
+            self.end(CLOSE)
+            self.is_deaf = True
+            return
         if verb == "mail" and address:
             self.sender, self.recipient = address[1], ""
         if verb == "rcpt" and address:
@@ -161,6 +176,7 @@ class _Talk(asyncio.Protocol):
         self.owner.said.append(f"content {len(content)}")
         reply = self.step("content")
         if reply.startswith("2"):
+            self.taken += 1
             self.owner.mails.append((self.sender, self.recipient, content))
 
     def step(self, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from digest import errors
 from digest.outbox.replies import Reply, Stage
-from digest.outbox.transports import dialect, sending
+from digest.outbox.transports import dialect
 from digest.outbox.transports.transport import Letter, Line
 
 RELAY = "file"
@@ -113,9 +113,6 @@ class FileTransport:
     def trouble(self, relay: str | None = None) -> Reply | None:
         """None: each mail finds out by itself, and one that cannot be written is put off."""
         return None
-
-    async def send(self, letter: Letter) -> Reply:
-        return await sending.send(self, letter)
 
     async def probe(self) -> Reply:
         return _reply(self.folder, await asyncio.to_thread(_try_out, self.folder), Stage.CONNECT)

@@ -85,6 +85,10 @@ class PipelinedLine(asyncio.Protocol):
             # To cut now would leave the mail before this one in doubt.
             self._is_abandoned = True
 
+    def retire(self) -> None:
+        """Take on nothing more: somebody else needs its place."""
+        self.is_usable = False
+
     def hang_up(self) -> None:
         """QUIT, unless something is under way: then without a word. `gone` tells when it is done."""
         self.is_usable = False

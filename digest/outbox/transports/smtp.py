@@ -11,9 +11,9 @@ from typing import Any
 
 from digest import errors
 from digest.outbox.replies import Reply, Stage
-from digest.outbox.transports import connection, pace, sending
+from digest.outbox.transports import connection, pace
 from digest.outbox.transports.relay import Relay, Timeouts, Tls
-from digest.outbox.transports.transport import Letter, Line
+from digest.outbox.transports.transport import Line
 from digest.outbox.transports.trunk import Trunk
 
 TIMEOUTS = Timeouts()
@@ -82,9 +82,6 @@ class SmtpTransport:
         trunks = [trunk for name, trunk in self._trunks.items() if relay in (None, name)]
         troubles = [trunk.trouble for trunk in trunks]
         return None if None in troubles or not troubles else troubles[0]
-
-    async def send(self, letter: Letter) -> Reply:
-        return await sending.send(self, letter)
 
     async def probe(self) -> Reply:
         found = await asyncio.gather(*(self._probe(trunk) for trunk in self._trunks.values()))
@@ -155,5 +152,5 @@ def _tls_context(relay: Relay) -> ssl.SSLContext | None:
             context.load_verify_locations(relay.ca_file)
         except (OSError, ssl.SSLError) as error:
             problem = error.strerror or "it holds no certificate"
-            raise CertificateError(f"smtp.url: cannot use ca={relay.ca_file}: {problem}.") from error
+            raise CertificateError(f"relay {relay.name}: cannot use ca={relay.ca_file}: {problem}.") from error
     return context

@@ -38,14 +38,14 @@ class StepwiseLine:
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._client, self._offers, self._timeouts = client, offers, timeouts
         self._task: asyncio.Task[None] | None = None
-        self._is_given_up = False
+        self._is_given_up = self._is_retired = False
         self._is_pouring = False
         self._needs_reset = False
         self._awaited = b""
 
     @property
     def is_usable(self) -> bool:
-        return not self._is_given_up and self._client.is_connected
+        return not (self._is_given_up or self._is_retired) and self._client.is_connected
 
     @property
     def is_over(self) -> bool:
@@ -59,7 +59,7 @@ class StepwiseLine:
     def pour(self, following: Letter | None) -> tuple[asyncio.Future[Reply], asyncio.Future[Reply] | None]:
         loop = asyncio.get_running_loop()
         content, self._awaited = self._awaited, b""
-        if not content and self.is_usable:
+        if not content and not self.is_over:
             raise RuntimeError("pour, but the server waits for no content")
         poured: asyncio.Future[Reply] = loop.create_future()
         self._start(self._pour(content, poured))
@@ -69,6 +69,9 @@ class StepwiseLine:
         self._is_given_up = True
         if not self._is_pouring:
             self._cut()
+
+    def retire(self) -> None:
+        self._is_retired = True
 
     def hang_up(self) -> None:
         self._is_given_up = True
@@ -110,7 +113,7 @@ class StepwiseLine:
         _settle(future, dialect.GO_AHEAD if reply.code == 354 else reply)
 
     async def _introduce(self, commands: Sequence[bytes]) -> Reply:
-        if not self.is_usable:
+        if self._is_given_up or not self._client.is_connected:
             return self._lost("the connection was lost", Stage.MAIL)
         if self._needs_reset:
             await self._say(Stage.MAIL, b"RSET")

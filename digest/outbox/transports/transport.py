@@ -40,7 +40,7 @@ class Line(Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """False once it is dead; it is given back all the same."""
+        """False once it is dead or not wanted any more; it is given back all the same, and announced nothing on."""
 
     def announce(self, letter: Letter) -> asyncio.Future[Reply]:
         """354 at Stage.DATA: the server waits for the content. Anything else is why not, and the line is free again.
@@ -93,9 +93,6 @@ class Transport(Protocol):
 
     def trouble(self, relay: str | None = None) -> Reply | None:
         """Why no line can be had now, of that relay or of any; None while there are some or hope for some."""
-
-    async def send(self, letter: Letter) -> Reply:
-        """One letter by itself: what was replied to it, at which stage."""
 
     async def probe(self) -> Reply:
         """Whether mail could leave now: 2xx, or what stands in the way. Sends nothing."""

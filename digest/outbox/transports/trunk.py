@@ -58,7 +58,7 @@ class Trunk:
     @property
     def trouble(self) -> Reply | None:
         """Why it cannot be reached, if nothing else is known of it."""
-        return None if any(line.is_usable for line in self._lines) else self.pace.trouble
+        return self.pace.trouble if all(line.is_over for line in self._lines) else None
 
     def take(self) -> SmtpLine | None:
         while self._idle and self.held < self.room:
@@ -71,13 +71,11 @@ class Trunk:
 
     def give_back(self, line: SmtpLine) -> None:
         self.held -= 1
-        if not line.is_usable:
-            self._forget(line)
-            self._news()
-            return
         if line.served:
             self.pace.trouble = None
-        if self._is_closed or len(self._lines) > self.room:
+        if line.is_over:
+            self._forget(line)
+        elif not line.is_usable or self._is_closed or len(self._lines) > self.room:
             self._hang_up(line)
         else:
             self._idle.append((line, self._now()))
@@ -99,12 +97,13 @@ class Trunk:
             line.expire(now)
         self._leaving = {line for line in self._leaving if not line.is_over}
         for line, since in list(self._idle):
-            if not line.is_usable:
+            if line.is_over:
                 self._drop_idle(line)
                 self._forget(line)
             elif now - since >= IDLE_SECONDS or len(self._lines) > self.room:
                 self._drop_idle(line)
                 self._hang_up(line)
+        self._retire_surplus()
         if self.pace.allowed < self.limit:
             self.pace.grow(now)
         if self._is_wanted and self.pace.failures and now >= self.pace.rests_until:
@@ -116,6 +115,12 @@ class Trunk:
         OPEN.labels(self.relay.name).set(len(self._lines))
         BUSY.labels(self.relay.name).set(self.held)
         TROUBLE.labels(self.relay.name).set(self.trouble is not None)
+
+    def _retire_surplus(self) -> None:
+        """Lines at work beyond what is allowed by now end with the mail they are at; a long Edition would keep them."""
+        working = [line for line in self._lines if line.is_usable]
+        for line in working[: max(len(working) - self.room, 0)]:
+            line.retire()
 
     async def close(self) -> None:
         self._is_closed = True
@@ -145,7 +150,8 @@ class Trunk:
             self._failed(words)
 
     def _failed(self, reply: Reply) -> None:
-        self.pace.failed(reply, self._now(), len(self._lines), random.random())
+        others = sum(not line.is_over for line in self._lines)
+        self.pace.failed(reply, self._now(), others, random.random())
 
     def _drop_idle(self, line: SmtpLine) -> None:
         self._idle = [(other, since) for other, since in self._idle if other is not line]

@@ -9,6 +9,7 @@ import pytest
 from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import file
 from digest.outbox.transports.transport import Letter
+from tests.support import lines
 
 
 def a_letter(number=7, content=b"X: 1\r\n\r\nHello\r\n"):
@@ -19,7 +20,7 @@ def used(folder, *letters):
     async def run():
         transport = file.FileTransport(folder, connections=2)
         await transport.open()
-        replies = await asyncio.gather(*(transport.send(letter) for letter in letters))
+        replies = await asyncio.gather(*(lines.send(transport, letter) for letter in letters))
         await transport.close()
         return replies
 
@@ -56,7 +57,7 @@ def test_a_folder_that_vanishes_is_a_reply(tmp_path):
         transport = file.FileTransport(tmp_path / "out")
         await transport.open()
         (tmp_path / "out").rmdir()
-        return await transport.send(a_letter()), await transport.probe()
+        return await lines.send(transport, a_letter()), await transport.probe()
 
     sent, probed = asyncio.run(run())
     assert (sent.code, sent.stage, sent.lost) == (0, Stage.CONNECT, False)
