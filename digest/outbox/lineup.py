@@ -356,9 +356,9 @@ class Lineup:
         self._is_blocked = False
         if not await self._wake(1, patience):
             return
-        half = (len(self._on_wire) + self._ready) // 2
-        if self._ready < half and gather_seconds:
-            await self._wake(half, gather_seconds)
+        most = (len(self._on_wire) + self._ready) * 3 // 4
+        if self._ready < most and gather_seconds:
+            await self._wake(most, gather_seconds)
 
     @property
     def is_blocked(self) -> bool:
