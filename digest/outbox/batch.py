@@ -199,11 +199,14 @@ class _Loop:
             queue.withdraw()
         if queue.is_on_wire:
             await queue.happening(GATHER_SECONDS)
-        elif queue.parking and self._may_go_on and not (queue.waiting or queue.stops):
-            await asyncio.sleep(lineup.PARKED_SECONDS)
         elif queue.is_blocked:
             # Readers somebody else holds a lock on.
             await asyncio.sleep(BUSY_SECONDS)
+        elif queue.has_replies:
+            # All of them came while the next mails were looked up.
+            return
+        elif queue.parking and self._may_go_on and not (queue.waiting or queue.stops):
+            await asyncio.sleep(lineup.PARKED_SECONDS)
         elif queue.waiting and self._may_go_on and not queue.stops:
             if trouble := sender.transport.trouble():
                 self.trouble, self.is_ours = f"the relay cannot take mail: {trouble.text}", False

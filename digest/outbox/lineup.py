@@ -377,6 +377,11 @@ class Lineup:
         return blocked
 
     @property
+    def has_replies(self) -> bool:
+        """Whether there is anything to commit."""
+        return self._ready > 0
+
+    @property
     def _ready(self) -> int:
         return len(self.accepted) + len(self.settled) + len(self.returned)
 
