@@ -34,17 +34,48 @@ class Database(Part):
     url: str = "sqlite:///var/digest.db"
 
 
+class Relay(Part):
+    """One of several. `password` is what the file held."""
+
+    # Deliveries keep it for years, and logs and metrics show it.
+    name: str = Field("", pattern=r"^[A-Za-z0-9._:-]{0,60}$")
+    url: str
+    weight: float = Field(1, gt=0, le=1000)
+    connections: int = Field(0, ge=0, le=500)
+    password_file: str = ""
+    password: SecretStr | None = None
+
+
 class Smtp(Part):
     """`url` is smtp://user@host:587 (STARTTLS), smtps://user@host:465, or file:///folder for development."""
 
     url: str = ""
+    relays: tuple[Relay, ...] = ()
     password: SecretStr | None = None
-    connections: int = Field(8, ge=1, le=500)
+    connections: int = Field(16, ge=1, le=500)
     # RFC 5321 §4.5.3.2 asks for ten minutes at the final dot; relays in use need at most five, and SIGTERM waits.
     timeout_seconds: float = Field(300, gt=0)
     doubt: Literal["resend", "hold"] = "resend"
     # The SenderId that Gmail asks for: 5 to 15 characters, the same in all our mail.
     feedback_id: str = Field("", pattern=r"^([A-Za-z0-9._-]{5,15})?$")
+
+    @pydantic.field_validator("relays", mode="before")
+    @classmethod
+    def _only_in_the_file(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError("several relays are written in config/digest.toml only")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _is_one_way(self) -> "Smtp":
+        if self.url and self.relays:
+            raise ValueError("url names one relay and relays several: use one of them (DIGEST_SMTP_URL sets url)")
+        return self
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where mail may go; nothing if it cannot leave."""
+        return tuple(relay.url for relay in self.relays) or ((self.url,) if self.url else ())
 
 
 class Web(Part):
@@ -226,6 +257,7 @@ def inspect(folder: Path, environment: Mapping[str, str] = os.environ) -> tuple[
     values, mistakes = _read_file(path)
     mistakes += _misplaced_secrets(path, values)
     mistakes += _overlay(values, environment)
+    mistakes += _relay_passwords(path, folder, values)
     values.setdefault("secret_keys", _kept_keys(folder))
     settings, wrong = _validated(path, values)
     return (_anchored(settings, folder) if settings else None), mistakes + wrong
@@ -276,6 +308,26 @@ def _misplaced_secrets(path: Path, values: dict[str, Any]) -> list[str]:
             found.append(
                 f"{path}: {'.'.join((*sections, key))}: secrets do not belong here; set {variable}_FILE instead"
             )
+    return found
+
+
+def _relay_passwords(path: Path, folder: Path, values: dict[str, Any]) -> list[str]:
+    """Each relay's password is read from the file it names, and taken from nowhere else."""
+    found = []
+    smtp = values.get("smtp")
+    relays = smtp.get("relays") if isinstance(smtp, dict) else None
+    for number, relay in enumerate(relays if isinstance(relays, list) else ()):
+        if not isinstance(relay, dict):
+            continue
+        key = f"{path}: smtp.relays.{number}"
+        if relay.pop("password", None) is not None:
+            found.append(f"{key}.password: secrets do not belong here; write it into a file and set password_file")
+        named = relay.get("password_file")
+        if isinstance(named, str) and named:
+            try:
+                relay["password"] = (folder / named).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                found.append(f"{key}.password_file: cannot read {named}: {getattr(error, 'strerror', error)}")
     return found
 
 

@@ -161,3 +161,46 @@ def test_a_signing_key_in_place_of_its_file_is_not_repeated(tmp_path: Path) -> N
 def test_a_feedback_id_is_one_gmail_takes(tmp_path: Path, text: str, is_right: bool) -> None:
     _, found = config.inspect(tmp_path, {"DIGEST_SMTP_FEEDBACK_ID": text})
     assert (found == []) is is_right
+
+
+RELAYS = """
+[smtp]
+[[smtp.relays]]
+name = "first"
+url = "smtp://mia@one.example.org"
+password_file = "var/first.password"
+[[smtp.relays]]
+url = "smtps://two.example.org"
+weight = 2.5
+connections = 10
+"""
+
+
+def test_each_relay_has_its_password_from_its_own_file(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "first.password").write_text(" s3cret\n")
+    first, second = config.load(written(tmp_path, RELAYS), {}).smtp.relays
+    assert first.password is not None
+    assert (first.name, first.password.get_secret_value(), first.weight) == ("first", "s3cret", 1)
+    assert (second.name, second.password, second.weight, second.connections) == ("", None, 2.5, 10)
+    assert "s3cret" not in repr(first)
+
+
+def test_mistakes_about_relays_are_told_together(tmp_path: Path) -> None:
+    text = RELAYS.replace("weight = 2.5", 'weight = 0\npassword = "in the file"')
+    found = mistakes(written(tmp_path, text), {"DIGEST_SMTP_URL": "smtp://three.example.org"})
+    assert any("smtp.relays.0.password_file: cannot read var/first.password: No such file" in line for line in found)
+    assert any("smtp.relays.1.password: secrets do not belong here" in line for line in found)
+    assert any("smtp.relays.1.weight: Input should be greater than 0" in line for line in found)
+    assert "in the file" not in "\n".join(found)
+
+
+def test_one_url_and_several_relays_are_one_too_many(tmp_path: Path) -> None:
+    text = "[smtp]\nrelays = [{ url = 'smtp://one.example.org' }]"
+    (found,) = mistakes(written(tmp_path, text), {"DIGEST_SMTP_URL": "smtp://three.example.org"})
+    assert "smtp: url names one relay and relays several: use one of them" in found
+
+
+def test_relays_are_not_for_the_environment(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, {"DIGEST_SMTP_RELAYS": "smtp://one.example.org"})
+    assert "several relays are written in config/digest.toml only (or DIGEST_SMTP_RELAYS)" in found

@@ -138,7 +138,7 @@ async def _database(settings: config.Settings, found: Findings) -> None:
 
 
 async def _relay(settings: config.Settings, found: Findings, *, probe: bool) -> None:
-    if not settings.smtp.url:
+    if not settings.smtp.urls:
         found.warnings.append("smtp.url (DIGEST_SMTP_URL) is empty, so no mail can leave")
         return
     try:

@@ -129,7 +129,7 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
         lines.append(f"base_url is {settings.base_url}: links in mails work on this machine only")
     elif not settings.base_url.startswith("https://"):
         lines.append(f"base_url is {settings.base_url}: mailbox providers ignore links without https")
-    if not settings.smtp.url:
+    if not settings.smtp.urls:
         lines.append("smtp.url is empty: no mail can leave; set DIGEST_SMTP_URL")
     if owner is not None and owner != parts.instance:
         lines.append(f"this database belongs to the installation '{owner}', so nothing is mailed; see: digest adopt")

@@ -98,12 +98,12 @@ def engine_of(settings: config.Settings, db: database.Database) -> engines.Engin
 def transport_of(settings: config.Settings, *, connections: int | None = None) -> transport.Transport:
     """The way out the settings name. Raises TransportUrlError."""
     smtp = settings.smtp
-    return transport_urls.from_url(
-        smtp.url,
-        password=smtp.password.get_secret_value() if smtp.password else None,
-        connections=connections or smtp.connections,
-        timeouts=smtp_relay.Timeouts(content=smtp.timeout_seconds),
-    )
+    connections = connections or smtp.connections
+    timeouts = smtp_relay.Timeouts(content=smtp.timeout_seconds)
+    if smtp.relays:
+        return transport_urls.from_relays(smtp.relays, connections=connections, timeouts=timeouts)
+    password = smtp.password.get_secret_value() if smtp.password else None
+    return transport_urls.from_url(smtp.url, password=password, connections=connections, timeouts=timeouts)
 
 
 # Where a real mail server listens; a test server on this machine has some other port.
@@ -114,7 +114,10 @@ def is_careful(settings: config.Settings) -> bool:
     """Whether the warm-up plan holds."""
     if settings.throttle.plan != "auto":
         return settings.throttle.plan == "careful"
-    url = settings.smtp.url
+    return any(_is_for_real(url) for url in settings.smtp.urls)
+
+
+def _is_for_real(url: str) -> bool:
     return url.startswith(("smtp:", "smtps:")) and not (urls.is_loopback(url) and _port(url) not in MAIL_PORTS)
 
 

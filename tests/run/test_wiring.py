@@ -60,6 +60,13 @@ def test_the_way_out_follows_its_url(url, kind):
     assert way_out.connections == 3
 
 
+def test_several_relays_are_one_way_out():
+    relays = [{"name": "first", "url": "smtp://one.example.org"}, {"url": "smtps://two.example.org", "connections": 4}]
+    way_out = wiring.transport_of(settings(smtp={"relays": relays, "connections": 9}))
+    assert way_out.relays == ("first", "two.example.org:465")
+    assert way_out.connections == 9
+
+
 async def test_mail_templates_of_the_installation_go_before_those_shipped(db_url, tmp_path):
     assert wiring.mail_templates(tmp_path).name == "email"
     own = tmp_path / "templates" / "email"

@@ -152,5 +152,5 @@ def _tls_context(relay: Relay) -> ssl.SSLContext | None:
             context.load_verify_locations(relay.ca_file)
         except (OSError, ssl.SSLError) as error:
             problem = error.strerror or "it holds no certificate"
-            raise CertificateError(f"smtp.url: cannot use ca={relay.ca_file}: {problem}.") from error
+            raise CertificateError(f"relay {relay.name}: cannot use ca={relay.ca_file}: {problem}.") from error
     return context

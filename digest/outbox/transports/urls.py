@@ -1,11 +1,15 @@
-"""`smtp.url` from the settings as a transport: the one place that knows how such a URL is written.
+"""The relays of the settings as a transport: the one place that knows how their URLs are written.
 
 Errors name the mistake and never the password. Whether the server is there is asked by `probe`, not here.
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from pydantic import SecretStr
 
 from digest import errors, urls
 from digest.outbox.transports import file, smtp
@@ -21,8 +25,23 @@ class TransportUrlError(errors.DigestError):
     """`smtp.url` (DIGEST_SMTP_URL) does not say where mail should go."""
 
 
+class Named(Protocol):
+    """A relay as the settings tell of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def password(self) -> SecretStr | None: ...
+
+
 def from_url(
-    url: str, *, password: str | None = None, connections: int = 8, timeouts: Timeouts = smtp.TIMEOUTS
+    url: str, *, password: str | None = None, connections: int = 16, timeouts: Timeouts = smtp.TIMEOUTS
 ) -> Transport:
     """The transport a URL names. A `password` given apart wins over one in the URL. Raises TransportUrlError."""
     parts = _split(url)
@@ -31,6 +50,36 @@ def from_url(
     if parts.scheme in ("smtp", "smtps"):
         return smtp.SmtpTransport([_relay(parts, password)], connections, timeouts)
     raise TransportUrlError(f"smtp.url must begin with smtp://, smtps:// or file:///. Write it like {EXAMPLES}.")
+
+
+def from_relays(relays: Sequence[Named], *, connections: int = 16, timeouts: Timeouts = smtp.TIMEOUTS) -> Transport:
+    """One transport over several relays. Raises TransportUrlError."""
+    found = [_named(relay, f"smtp.relays.{number}") for number, relay in enumerate(relays)]
+    names = [relay.name for relay in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        # Deliveries are told apart by them: a doubtful one goes to its own relay again.
+        raise TransportUrlError(
+            f"smtp.relays: more than one is called {', '.join(twice)}; give each a name of its own."
+        )
+    return smtp.SmtpTransport(found, connections, timeouts)
+
+
+def _named(named: Named, where: str) -> Relay:
+    secret = named.password.get_secret_value() if named.password else None
+    try:
+        parts = _split(named.url)
+        if parts.scheme not in ("smtp", "smtps"):
+            raise TransportUrlError("smtp.url must begin with smtp:// or smtps://; a folder cannot be one of several.")
+        if parts.password:
+            raise TransportUrlError("smtp.url holds a password; write it into a file and set password_file.")
+        if parts.username and not secret:
+            raise TransportUrlError(
+                "smtp.url: to log in there is no password; write it into a file, set password_file."
+            )
+        relay = _relay(parts, secret)
+    except TransportUrlError as error:
+        raise TransportUrlError(str(error).replace("smtp.url", f"{where}.url", 1)) from None
+    return dataclasses.replace(relay, label=named.name, weight=named.weight, connections=named.connections)
 
 
 def _split(url: str) -> SplitResult:

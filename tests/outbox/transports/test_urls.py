@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from digest import errors
+from digest import config, errors
 from digest.outbox.transports import file, smtp, urls
 from digest.outbox.transports.relay import Relay, Tls
 
@@ -88,3 +88,41 @@ def test_a_password_does_not_show():
     transport = urls.from_url("smtps://mia:s3cret@relay.example.org")
     assert isinstance(transport, smtp.SmtpTransport)
     assert "s3cret" not in repr(transport) + str(transport) + repr(transport.settings) + repr(vars(transport))
+
+
+def a_relay(**values) -> config.Relay:
+    return config.Relay.model_validate({"url": "smtp://mia@one.example.org", "password": "s3cret"} | values)
+
+
+def test_several_relays_are_one_transport():
+    transport = urls.from_relays(
+        [a_relay(name="first", weight=3), a_relay(url="smtps://two.example.org", password=None, connections=5)],
+        connections=20,
+    )
+    assert isinstance(transport, smtp.SmtpTransport)
+    assert transport.relays == ("first", "two.example.org:465")
+    assert transport.connections == 20
+    assert transport.settings == (
+        Relay("one.example.org", 587, Tls.STARTTLS, "mia", "s3cret", label="first", weight=3),
+        Relay("two.example.org", 465, Tls.IMPLICIT, connections=5),
+    )
+
+
+WRONG_RELAYS = [
+    ([a_relay(url="")], "smtp.relays.0.url is empty"),
+    ([a_relay(), a_relay(url="relay.example.org")], "smtp.relays.1.url must begin with"),
+    ([a_relay(url="file:///var/out")], "a folder cannot be one of several"),
+    ([a_relay(url="smtp://mia:in-the-file@relay.example.org")], "smtp.relays.0.url holds a password"),
+    ([a_relay(password=None)], "no password; write it into a file"),
+    ([a_relay(), a_relay()], "more than one is called one.example.org:587"),
+    ([a_relay(name="a"), a_relay(name="a", url="smtps://x@two.example.org")], "more than one is called a;"),
+]
+
+
+@pytest.mark.parametrize(("relays", "says"), WRONG_RELAYS)
+def test_a_wrong_relay_is_told_with_its_place_and_without_its_password(relays, says):
+    with pytest.raises(urls.TransportUrlError) as caught:
+        urls.from_relays(relays)
+    assert says in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "in-the-file" not in str(caught.value)
