@@ -22,8 +22,8 @@ USUAL = {
     "rset": "250 2.0.0 forgotten",
     "quit": "221 2.0.0 bye",
 }
-# Instead of a reply: end the connection, gently or by a reset; say nothing at all.
-CLOSE, RESET, STALL = "close", "reset", "stall"
+# Instead of a reply: end the connection, gently or by a reset; keep the mail and then end it; say nothing at all.
+CLOSE, RESET, KEEP_AND_CLOSE, STALL = "close", "reset", "keep and close", "stall"
 # After the reply that precedes them: "250 OK" + THEN_CLOSE.
 THEN_CLOSE, THEN_RESET = "\0", "\1"
 
@@ -175,13 +175,13 @@ class _Talk(asyncio.Protocol):
     def take(self, content: bytes) -> None:
         self.owner.said.append(f"content {len(content)}")
         reply = self.step("content")
-        if reply.startswith("2"):
+        if reply.startswith("2") or reply == KEEP_AND_CLOSE:
             self.taken += 1
             self.owner.mails.append((self.sender, self.recipient, content))
 
     def step(self, name: str) -> str:
         reply = self.owner.next_reply(name)
-        if reply in (CLOSE, RESET, STALL):
+        if reply in (CLOSE, RESET, KEEP_AND_CLOSE, STALL):
             self.is_deaf = True
             if reply != STALL:
                 self.end(reply)

@@ -6,16 +6,20 @@ A file appears whole or not at all, and a second try of a Delivery replaces its 
 import asyncio
 import contextlib
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from digest import errors
 from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import dialect
+from digest.outbox.transports.news import News
 from digest.outbox.transports.transport import Letter, Line
 
 RELAY = "file"
+# A full disk takes an empty file and refuses the first mail.
+PROBE_BYTES = 8192
+LOOK_AGAIN_SECONDS = 1.0
 
 
 class FolderError(errors.DigestError):
@@ -27,9 +31,9 @@ class FolderLine:
 
     relay = RELAY
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, on_failure: Callable[[Reply], None]) -> None:
         self.is_usable = True
-        self._folder = folder
+        self._folder, self._on_failure = folder, on_failure
         self._letter: Letter | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -67,8 +71,11 @@ class FolderLine:
 
     async def _write(self, letter: Letter, poured: "asyncio.Future[Reply]") -> None:
         problem = await asyncio.to_thread(_write, self._folder, f"{letter.delivery_id}.eml", letter.content)
+        reply = _reply(self._folder, problem, Stage.CONTENT)
+        if problem:
+            self._on_failure(reply)
         if not poured.done():
-            poured.set_result(_reply(self._folder, problem, Stage.CONTENT))
+            poured.set_result(reply)
 
 
 class FileTransport:
@@ -80,7 +87,9 @@ class FileTransport:
         self.folder = folder
         self.connections = connections
         self._held: set[FolderLine] = set()
-        self._news_to_come: asyncio.Future[None] | None = None
+        self._failure: Reply | None = None
+        self._look: asyncio.Task[None] | None = None
+        self._news = News()
 
     async def open(self) -> None:
         problem = await asyncio.to_thread(_try_out, self.folder)
@@ -88,45 +97,52 @@ class FileTransport:
             raise FolderError(
                 f"Cannot write mails to {self.folder}: {problem}. Check smtp.url and the folder's rights."
             )
-        self._news_to_come = asyncio.get_running_loop().create_future()
 
     def take(self, relay: str | None = None, *, urgent: bool = False) -> Line | None:
+        if self._failure:
+            self._look = self._look or asyncio.create_task(self._look_again())
+            return None
         kept = 0 if urgent or self.connections < 2 else max(self.connections // 8, 1)
         if relay not in (None, RELAY) or len(self._held) >= self.connections - kept:
             return None
-        line = FolderLine(self.folder)
+        line = FolderLine(self.folder, self._fail)
         self._held.add(line)
         return line
 
     def give_back(self, line: Line) -> None:
         assert isinstance(line, FolderLine)
         self._held.discard(line)
-        news, self._news_to_come = self._news_to_come, asyncio.get_running_loop().create_future()
-        if news is not None:
-            news.set_result(None)
+        self._news.tell()
 
     def changed(self) -> Coroutine[Any, Any, None]:
-        news = self._news_to_come
-        assert news is not None
-        return _wait(news)
+        return self._news.next()
 
     def trouble(self, relay: str | None = None) -> Reply | None:
-        """None: each mail finds out by itself, and one that cannot be written is put off."""
-        return None
+        return self._failure
 
     async def probe(self) -> Reply:
         return _reply(self.folder, await asyncio.to_thread(_try_out, self.folder), Stage.CONNECT)
 
     async def close(self) -> None:
         """Waits for what is being written."""
+        if self._look:
+            self._look.cancel()
         await asyncio.gather(*(line.leave() for line in self._held))
+
+    def _fail(self, reply: Reply) -> None:
+        """A disk that is full for one mail is so for the next; those need not find out one by one."""
+        self._failure = reply
+        self._news.tell()
+
+    async def _look_again(self) -> None:
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        problem = await asyncio.to_thread(_try_out, self.folder)
+        self._failure = _reply(self.folder, problem, Stage.CONTENT) if problem else None
+        self._look = None
+        self._news.tell()
 
     def __repr__(self) -> str:
         return f"FileTransport({str(self.folder)!r})"
-
-
-async def _wait(news: "asyncio.Future[None]") -> None:
-    await asyncio.wait([news])
 
 
 def _reply(folder: Path, problem: str, success: Stage) -> Reply:
@@ -141,8 +157,10 @@ def _try_out(folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         # Rights bits say little (root, read-only mounts, quotas); writing says all.
         probe = folder / f".probe-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         return error.strerror or str(error)
     return ""

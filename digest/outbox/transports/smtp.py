@@ -12,6 +12,7 @@ from typing import Any
 from digest import errors
 from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import connection, pace
+from digest.outbox.transports.news import News
 from digest.outbox.transports.relay import Relay, Timeouts, Tls
 from digest.outbox.transports.transport import Line
 from digest.outbox.transports.trunk import Trunk
@@ -32,11 +33,11 @@ class SmtpTransport:
         limits = [min(relay.connections or connections, connections) for relay in relays]
         self.connections = min(connections, sum(limits))
         self.settings = tuple(relays)
-        self._timeouts = timeouts
+        self._timeouts, self._news = timeouts, News()
         self._trunks = {
-            relay.name: Trunk(relay, limit, timeouts, self._news) for relay, limit in zip(relays, limits, strict=True)
+            relay.name: Trunk(relay, limit, timeouts, self._news.tell)
+            for relay, limit in zip(relays, limits, strict=True)
         }
-        self._news_to_come: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -47,7 +48,6 @@ class SmtpTransport:
         for trunk in self._trunks.values():
             # Reads the machine's authorities from disk: some ten milliseconds, once for all connections.
             trunk.context = await asyncio.to_thread(_tls_context, trunk.relay)
-        self._news_to_come = asyncio.get_running_loop().create_future()
         self._tick()
 
     def take(self, relay: str | None = None, *, urgent: bool = False) -> Line | None:
@@ -70,13 +70,7 @@ class SmtpTransport:
         self._trunks[line.relay].give_back(line)
 
     def changed(self) -> Coroutine[Any, Any, None]:
-        news = self._news_to_come
-        assert news is not None
-
-        async def wait() -> None:
-            await asyncio.wait([news])
-
-        return wait()
+        return self._news.next()
 
     def trouble(self, relay: str | None = None) -> Reply | None:
         trunks = [trunk for name, trunk in self._trunks.items() if relay in (None, name)]
@@ -94,7 +88,7 @@ class SmtpTransport:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
-        self._news()
+        self._news.tell()
 
     def _held(self) -> int:
         return sum(trunk.held for trunk in self._trunks.values())
@@ -125,11 +119,6 @@ class SmtpTransport:
         # Short limits, as in tests, are kept as well as long ones.
         shortest = min(self._timeouts.connect, self._timeouts.command, self._timeouts.content)
         self._timer = loop.call_later(min(TICK_SECONDS, shortest / 4), self._tick)
-
-    def _news(self) -> None:
-        news, self._news_to_come = self._news_to_come, asyncio.get_running_loop().create_future()
-        if news is not None and not news.done():
-            news.set_result(None)
 
     async def _probe(self, trunk: Trunk) -> Reply:
         relay = trunk.relay

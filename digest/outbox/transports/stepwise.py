@@ -62,6 +62,7 @@ class StepwiseLine:
         if not content and not self.is_over:
             raise RuntimeError("pour, but the server waits for no content")
         poured: asyncio.Future[Reply] = loop.create_future()
+        self._is_pouring = True
         self._start(self._pour(content, poured))
         return poured, self.announce(following) if following is not None else None
 
@@ -81,8 +82,8 @@ class StepwiseLine:
             self._start(self._quit())
 
     async def leave(self) -> None:
-        self._is_given_up = True
-        if self._is_pouring and self._task is not None:
+        self._is_retired = True
+        while self._is_pouring and self._task is not None:
             await asyncio.wait([self._task])
         self.hang_up()
         await asyncio.wait([self.gone])
@@ -142,7 +143,6 @@ class StepwiseLine:
         return reply
 
     async def _pour(self, content: bytes, poured: "asyncio.Future[Reply]") -> None:
-        self._is_pouring = True
         reply = await self._content(content)
         self._is_pouring = False
         if self._is_given_up:

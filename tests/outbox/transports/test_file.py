@@ -75,3 +75,73 @@ def test_a_full_disk_is_a_reply_and_leaves_no_half_mail(tmp_path):
         signal.signal(signal.SIGXFSZ, handler)
     assert (small.code, big.code, big.stage) == (250, 0, Stage.CONNECT)
     assert [path.name for path in tmp_path.iterdir()] == ["1.eml"]
+
+
+def test_a_folder_that_fails_is_trouble_until_it_can_be_written_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(file, "LOOK_AGAIN_SECONDS", 0.05)
+
+    async def run():
+        transport = file.FileTransport(tmp_path / "out")
+        await transport.open()
+        (tmp_path / "out").rmdir()
+        (tmp_path / "out").write_text("in the way")
+        line = transport.take()
+        await line.announce(a_letter())
+        poured, following = line.pour(a_letter(8))
+        replies = [lines.told(reply) for reply in (await poured, await following)]
+        transport.give_back(line)
+        assert "Not a directory" in transport.trouble().text
+        assert transport.take() is None
+        (tmp_path / "out").unlink()
+        assert lines.told(await lines.send(transport, a_letter())) == lines.SENT
+        assert transport.trouble() is None
+        await transport.close()
+        return replies
+
+    assert asyncio.run(run()) == [(0, Stage.CONNECT, False), lines.GO_AHEAD]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["7.eml"]
+
+
+def test_each_line_writes_one_mail_after_the_other_and_one_is_kept_for_the_urgent(tmp_path):
+    async def run():
+        transport = file.FileTransport(tmp_path, connections=3)
+        await transport.open()
+        one, two = transport.take(), transport.take("file")
+        assert (transport.take(), transport.take("other")) == (None, None)
+        assert transport.take(urgent=True) is not None
+        assert await lines.mailed(one, *(a_letter(number) for number in range(5))) == [lines.SENT] * 5
+        waiting = transport.changed()
+        transport.give_back(two)
+        await asyncio.wait_for(waiting, 5)
+        await transport.close()
+
+    asyncio.run(run())
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_an_abandoned_letter_is_not_written(tmp_path):
+    async def run():
+        transport = file.FileTransport(tmp_path)
+        await transport.open()
+        line = transport.take()
+        await line.announce(a_letter())
+        line.abandon()
+        assert not line.is_usable
+        transport.give_back(line)
+        await transport.close()
+
+    asyncio.run(run())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_waits_for_what_is_being_written(tmp_path):
+    async def run():
+        transport = file.FileTransport(tmp_path)
+        await transport.open()
+        line = transport.take()
+        await line.announce(a_letter())
+        poured, _ = line.pour(None)
+        await transport.close()
+        return lines.told(await poured)
+
+    assert asyncio.run(run()) == lines.SENT

@@ -6,7 +6,7 @@ import pytest
 
 from digest.outbox.replies import Stage
 from digest.outbox.transports.relay import Timeouts
-from tests.support.lines import CONTENT, DOUBT, SENT, a_letter, heard, mailed, talking
+from tests.support.lines import CONTENT, DOUBT, SENT, a_letter, heard, mailed, talking, until
 from tests.support.rawsmtp import CLOSE, RESET, STALL, THEN_CLOSE, THEN_RESET
 
 
@@ -239,3 +239,13 @@ def test_an_idle_line_and_one_asked_for_content_have_all_time(run):
             return await heard(line.pour(None)[0])
 
     assert run(talk()) == [SENT]
+
+
+def test_go_ahead_after_a_refused_sender_is_not_even_answered_by_a_dot(run):
+    async def talk():
+        async with talking(script={"mail": ["450 4.7.1 no"]}) as (server, line):
+            refused = await heard(line.announce(a_letter(1)))
+            await until(lambda: not server.open)
+            return refused, line.is_usable, server.mails
+
+    assert run(talk()) == ([(450, Stage.MAIL, False)], False, [])
