@@ -104,7 +104,7 @@ class Editions(Part):
 
 
 class Outbox(Part):
-    batch_size: int = Field(500, ge=1, le=10_000)
+    batch_size: int = Field(2000, ge=1, le=10_000)
     retry_minutes: float = Field(30, gt=0)
     doubt_seconds: float = Field(60, gt=0)
 

@@ -171,7 +171,7 @@ async def make_due(db: database.Database, slug: str, round_: int, at: datetime) 
         await connection.execute(sa.update(cadence).where(ours).values(next_due_at=at))
 
 
-async def queue(db: database.Database, slug: str, round_: int, *, batch_size: int = 500) -> None:
+async def queue(db: database.Database, slug: str, round_: int, *, batch_size: int = 2000) -> None:
     """Plan and fill the Edition of this round, so that nothing is left but to send it."""
     now = datetime.now(UTC)
     await make_due(db, slug, round_, now)

@@ -95,7 +95,13 @@ async def _proof(parts: wiring.Parts, slug: str, wish: Wish, now: datetime) -> P
     ready = parts.writer.proof(spec, variant)
     token = parts.signer.mail_token(0, 0, 0)
     addressed = SimpleNamespace(
-        id=0, kind="digest", email=reader.email, name=reader.name, subscription_id=0, reader_generation=0
+        id=0,
+        kind="digest",
+        email=reader.email,
+        address_key=addresses.parse(reader.email).key,
+        name=reader.name,
+        subscription_id=0,
+        reader_generation=0,
     )
     letter = parts.writer.letter(ready, addressed, now)
     return Proof(_filled(variant.html, token), _filled(variant.text, token), letter.content, ready.subject, remark)

@@ -46,7 +46,7 @@ BUSY_SECONDS = 0.05
 # Content that could not leave so soon after its hand-over is given back: the reader may have left meanwhile.
 FRESH_SECONDS = 1.0
 # How long the first reply waits for others to be committed with it. Far less than any server takes for a mail.
-GATHER_SECONDS = 0.004
+GATHER_SECONDS = 0.008
 # A database that is away: how long until the next look, and how long a process that was asked to end waits for it.
 OUTAGE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LAST_WORDS_SECONDS = 30.0

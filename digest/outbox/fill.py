@@ -40,7 +40,7 @@ class Filler:
 
     shelves: contents.Shelves
     topics: contents.Topics
-    batch_size: int = 500
+    batch_size: int = 2000
     slice_size: int = SLICE
     submit: wake.Submit = wake.nobody
     kinds: dict[tuple[int, int, Group], type[choose.Verdict]] = dataclasses.field(default_factory=dict)

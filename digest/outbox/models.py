@@ -38,7 +38,7 @@ WAITING = (DeliveryState.DEFERRED, DeliveryState.DOUBTFUL)
 
 
 class Batch(database.Base):
-    """Some 500 Deliveries that one worker holds by a lease. `priority` 0 goes before 10."""
+    """Some 2,000 Deliveries that one worker holds by a lease. `priority` 0 goes before 10."""
 
     __tablename__ = "batches"
     __table_args__ = (

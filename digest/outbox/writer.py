@@ -22,7 +22,7 @@ from digest.editions import blocks, choose, compose, contents, look, models as e
 from digest.outbox import dkim, headers, message
 from digest.outbox.transports import transport
 
-# A variant is some 100 KB of prepared bytes; a Batch of 500 readers can hold a few hundred of them.
+# A variant is some 100 KB of prepared bytes; a Batch can hold a few hundred of them.
 KEPT = 512
 CONFIRM_HOURS = 72
 # Mails with a one-click way out. Who is asked to confirm, or has left, has nothing to leave.
