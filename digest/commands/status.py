@@ -42,7 +42,7 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
             "publications": await _publications(connection),
             "sources": await _sources(connection),
             "doubts_held": await _doubts_held(connection, parts.settings.smtp.doubt),
-            "throttle": await throttling.gather(connection, parts),
+            "throttle": await throttling.plan(connection, parts),
         }
         owner = await connection.scalar(sa.select(database.Meta.value).where(database.Meta.key == instance.INSTANCE))
     found = {**await sending.gather(parts.db, parts.clock()), **found}
@@ -140,7 +140,7 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     for source in found["sources"]:
         if source["held"]:
             lines.append(f"{source['held']} articles of source {source['id']} are held: digest release {source['id']}")
-    return lines + _stuck(found) + throttling.warnings(found["throttle"])
+    return lines + _stuck(found) + throttling.warnings(found["pauses"], found["waiting_for"])
 
 
 def _stuck(found: dict[str, Any]) -> list[str]:
@@ -168,7 +168,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     for publication in found["publications"]:
         told += _publication_lines(publication)
     told += _source_lines(found["sources"]) + sending.summary(found)
-    return told + throttling.held(found["throttle"]) + _warning_lines(found["warnings"])
+    return told + throttling.warm_up(found["throttle"]) + _warning_lines(found["warnings"])
 
 
 def _warning_lines(warnings: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What holds mail back at the moment, for `throttle list` and `status`; and the verb that lifts a pause."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,23 +23,29 @@ def listing(*, now: str | None, as_json: bool) -> int:
 
 
 async def gather(connection: AsyncConnection, parts: wiring.Parts) -> dict[str, Any]:
-    """Plan, limits, today of each domain that warms up, pauses, and what was put off for which reason."""
-    rules, now = parts.gate.rules, parts.clock()
+    """The plan, limits, pauses, and what was put off for which reason."""
+    limits = parts.gate.rules.limits
     return {
-        "plan": "careful" if rules.is_careful else "open",
-        "per_second": rules.limits.each_relay,
-        "relays": dict(rules.limits.relays),
-        "destinations": dict(rules.limits.destinations),
-        "warm_up": [
-            {"domain": day.domain, "used": day.used, "ceiling": day.ceiling}
-            for day in (await warmup.today(connection, now) if rules.is_careful else [])
-        ],
+        **await plan(connection, parts),
+        "per_second": limits.each_relay,
+        "relays": dict(limits.relays),
+        "destinations": dict(limits.destinations),
         "pauses": [
             {"relay": row.relay, "destination": row.destination, "since": row.since, "until": row.until}
             | {"reason": row.reason}
             for row in await pauses.listing(connection)
         ],
         "put_off": await _put_off(connection),
+    }
+
+
+async def plan(connection: AsyncConnection, parts: wiring.Parts) -> dict[str, Any]:
+    """The plan, and today of each domain that warms up."""
+    is_careful = parts.gate.rules.is_careful
+    days = await warmup.today(connection, parts.clock()) if is_careful else []
+    return {
+        "plan": "careful" if is_careful else "open",
+        "warm_up": [{"domain": day.domain, "used": day.used, "ceiling": day.ceiling} for day in days],
     }
 
 
@@ -49,7 +56,7 @@ async def _put_off(connection: AsyncConnection) -> list[dict[str, Any]]:
         .where(
             database.among(delivery.state, outbox.WAITING),
             delivery.state == outbox.DeliveryState.DEFERRED,
-            sa.or_(delivery.reason == warmup.REASON, delivery.reason.startswith("throttled: ")),
+            sa.or_(delivery.reason.startswith(warmup.CAUSE), delivery.reason.startswith(pauses.PUT_OFF)),
         )
         .group_by(delivery.reason)
         .order_by(delivery.reason)
@@ -65,12 +72,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     if found["per_second"]:
         rates["each relay"] = found["per_second"]
     limits = ", ".join(f"{name} {rate:g}/s" for name, rate in sorted(rates.items())) or "none"
-    return [f"plan      {found['plan']}", f"limits    {limits}", *held(found)]
-
-
-def held(found: dict[str, Any]) -> list[str]:
-    """What holds mail back now, a line each."""
-    told = [f"warm-up   {day['domain']}: {day['used']} of {day['ceiling']} mails today" for day in found["warm_up"]]
+    told = [f"plan      {found['plan']}", f"limits    {limits}", *warm_up(found)]
     told += [
         f"paused    {one['destination']} over {one['relay']} until {one['until']:%Y-%m-%d %H:%M} UTC: {one['reason']}"
         for one in found["pauses"]
@@ -82,16 +84,20 @@ def held(found: dict[str, Any]) -> list[str]:
     return output.cleaned(told)
 
 
-def warnings(found: dict[str, Any]) -> list[str]:
+def warm_up(found: dict[str, Any]) -> list[str]:
+    return [f"warm-up   {day['domain']}: {day['used']:,} of {day['ceiling']:,} mails today" for day in found["warm_up"]]
+
+
+def warnings(pauses_: Iterable[dict[str, Any]], waiting_for: dict[str, int]) -> list[str]:
+    """What the operator may want to change, and how."""
     told = [
-        f"{one['destination']} is paused until {one['until']:%Y-%m-%d %H:%M} UTC, for it turned us away: "
-        f"{one['reason']}; to try at once: digest throttle lift {one['destination']}"
-        for one in found["pauses"]
+        f"{one['destination']} has turned us away and is paused until {one['until']:%Y-%m-%d %H:%M} UTC; once mended, "
+        f"try at once with: digest throttle lift {one['destination']}"
+        for one in pauses_
     ]
-    waiting = sum(one["mails"] for one in found["put_off"] if one["reason"] == warmup.REASON)
-    if waiting:
+    if count := waiting_for.get(warmup.CAUSE):
         told.append(
-            f"{waiting:,} mails wait for the next day while the domain warms up; if it is known to the big mailbox "
+            f"{count:,} mails wait for the next day while the domain warms up; if it is known to the big mailbox "
             'providers already, set throttle.plan = "open"'
         )
     return told

@@ -178,7 +178,8 @@ class _Loop:
                 proposals = await handing.propose(connection, sender.desk, scene, ids, sender.clock())
             await handing.prepare(sender.desk, proposals)
             if sender.gate.rules.is_careful and scene.edition is not None:
-                async with sender.db.glance() as connection:
+                # Once a day and Edition it looks at all readers in line, which may take seconds.
+                async with sender.db.reading() as connection:
                     await parking.ration(connection, sender.gate, scene.edition, proposals, sender.clock())
         except BaseException:
             queue.todo.extendleft(reversed(ids))

@@ -76,6 +76,7 @@ class Gate:
         self.pauses = pauses.Pauses(chance)
         self.rations = warmup.Rations()
         self._tokens = throttle.Tokens(rules.limits)
+        self._is_limited = rules.is_careful or rules.limits.are_any
         self._seconds, self._looked_at = seconds, float("-inf")
         # How many all Batches of this process keep waiting.
         self.held: Counter[Block] = Counter()
@@ -89,13 +90,13 @@ class Gate:
         destination turns us away they have to wait like all others. One that `follows` another to the same destination
         on the same line takes over its place in the window, unless there are too many in it already.
         """
-        key = (way.relay, way.destination)
-        if self.pauses.until(key, now):
+        key = way[:2]
+        if self.pauses.any and self.pauses.until(key, now):
             return Block(Why.PAUSE, key)
         room = self.windows.room(key) + follows
         if room <= 0 and not (is_urgent and room > -URGENT_EXTRA):
             return Block(Why.WINDOW, key)
-        needs = self._needs(way)
+        needs = self._needs(way) if self._is_limited else ()
         for need in needs:
             if self._stock[need] <= (-1 if is_urgent else 0) and not (is_urgent and not need[0]):
                 self._wanted[need] += 1
@@ -115,10 +116,10 @@ class Gate:
 
         `leaves`: its place in the window is free now; false if another one has it.
         """
-        key = (way.relay, way.destination)
+        key = way[:2]
         if reply is None:
             self.windows.ended(key, Signal.NEUTRAL, leaves=leaves)
-            self._stock.update(self._needs(way))
+            self._stock.update(self._needs(way) if self._is_limited else ())
             return
         verdict = pauses.read(reply)
         self.windows.ended(key, verdict.signal, leaves=leaves)

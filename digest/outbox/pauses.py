@@ -29,6 +29,7 @@ TRY = timedelta(minutes=6)
 KNOCK = timedelta(minutes=1)
 REASON_LIMIT = 300
 PAUSED = "the destination is paused"
+PUT_OFF = "throttled, "
 # A pause that nobody had mail for is forgotten after this.
 STALE = timedelta(days=1)
 
@@ -85,6 +86,10 @@ class Pauses:
         self._wanted: set[Key] = set()
         self._trying: dict[Key, datetime] = {}
 
+    @property
+    def any(self) -> bool:
+        return bool(self._until)
+
     def until(self, key: Key, now: datetime) -> datetime | None:
         """Until when nothing should go there; None: go. `now` itself: ask again after the next `settle`."""
         until = self._until.get(key)
@@ -98,7 +103,7 @@ class Pauses:
     def hear(self, key: Key, reply: Reply, verdict: Verdict) -> None:
         """Remember what was said. Next to nothing for the many mails that are accepted."""
         if verdict.signal is Signal.ACCEPTED:
-            if key in self._heard or key in self._trying:
+            if (self._heard or self._trying) and (key in self._heard or key in self._trying):
                 self._heard[key] = _Heard(is_over=key in self._trying)
         elif verdict.is_strike:
             heard = self._heard.setdefault(key, _Heard())
@@ -203,8 +208,8 @@ async def lift(connection: AsyncConnection, destination: str, now: datetime) -> 
 
 
 def put_off_reason(why: str, where: str) -> str:
-    """What is written into a Delivery that waits through no fault of its own."""
-    return f"throttled: {why} ({where})"
+    """What is written into a Delivery that waits through no fault of its own. Counted by what is before the colon."""
+    return f"{PUT_OFF}{why}: {where}"
 
 
 async def prune(connection: AsyncConnection, now: datetime) -> None:

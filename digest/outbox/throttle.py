@@ -33,6 +33,10 @@ class Limits:
     relays: Mapping[str, float] = dataclasses.field(default_factory=dict)
     destinations: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
+    @property
+    def are_any(self) -> bool:
+        return bool(self.each_relay or self.relays or self.destinations)
+
     def rate(self, key: Key) -> float | None:
         relay, destination = key
         return self.destinations.get(destination) if destination else self.relays.get(relay, self.each_relay)

@@ -31,7 +31,8 @@ SHARE = 20
 PORTION = 500
 # Editions whose cut is remembered: more than are ever sent at once.
 MOST_CUTS = 1000
-REASON = "the domain warms up: today's mails go to those who waited longer"
+CAUSE = "the domain warms up"
+REASON = f"{CAUSE}: today's mails go to those who waited longer"
 
 
 def ceiling(busiest: int) -> int:
@@ -64,7 +65,7 @@ class Cut:
         if self.last is None:
             return None
         if not self.is_filled:
-            return handover.Wait(now + handover.LOOK_AGAIN, "the domain warms up: others may have waited longer")
+            return handover.Wait(now + handover.LOOK_AGAIN, f"{CAUSE}: others may have waited longer")
         if place(last_date, subscription_id) <= self.last:
             return None
         return handover.Wait(self.tomorrow_at, REASON)

@@ -12,7 +12,7 @@ Key = tuple[str, str]  # relay, destination
 
 
 class Signal(enum.Enum):
-    """What a reply says about the way, as `pauses.signal_of` reads it."""
+    """What a reply says about the way, as `pauses.read` has it."""
 
     ACCEPTED = "accepted"
     NEUTRAL = "neutral"  # said of the address, of us, or nothing at all

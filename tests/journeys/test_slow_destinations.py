@@ -117,7 +117,7 @@ async def test_a_rate_puts_off_what_would_wait_long_without_using_up_a_try(
         due = sorted([(await world.deliveries(address))[0].retry_at for address in GMAIL], key=lambda at: at or now)
         waits = [(at - world.now).total_seconds() for at in due[1:]]
         assert waits[-1] - waits[0] == pytest.approx(220, abs=1)
-        assert "throttled: the rate that was set is used up (gmail)" in {
+        assert "throttled, the rate that was set is used up: gmail" in {
             (await world.deliveries(address))[0].reason for address in GMAIL
         }
 
