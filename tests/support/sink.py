@@ -187,21 +187,24 @@ class Session(asyncio.Protocol):
             self._replies.append(TOO_MANY)
             self._end()
             return False
-        if self._sink.at_command and verb in (b"MAIL", b"RCPT", b"DATA") and self._was_rude(verb):
-            return True
-        self._obey(verb, line)
+        if self._sink.at_command and verb in (b"MAIL", b"RCPT", b"DATA"):
+            self._obey_rudely(verb, line)
+        else:
+            self._obey(verb, line)
         return True
 
-    def _was_rude(self, verb: bytes) -> bool:
+    def _obey_rudely(self, verb: bytes, line: bytes) -> None:
         what = self._sink.draw(self._sink.at_command)
         if what == "hang_up":
             self._end()
-        elif what == "babble":
-            self._replies.append(GARBAGE)
+            return
+        self._obey(verb, line)
+        if what == "babble" and self._replies:
+            # It did what was asked, or the commands behind this one, sent already, would seem out of turn.
+            self._replies[-1] = GARBAGE
         elif what == "late":
             self._is_silent = True
             asyncio.get_running_loop().call_later(2, self._resume)
-        return what in ("hang_up", "babble")
 
     def _obey(self, verb: bytes, line: bytes) -> None:
         if verb == b"MAIL":

@@ -109,6 +109,17 @@ def test_it_puts_mails_off(sink: Sink, rudeness: dict[str, float], code: int) ->
     assert sink.told("kept") == []
 
 
+@pytest.mark.parametrize("rudeness", ["babble", "hang_up"])
+def test_it_answers_commands_with_garbage_or_the_end(sink: Sink, rudeness: str) -> None:
+    sink.become(**{rudeness: 1.0})
+    client = sink.client()
+    with contextlib.suppress(smtplib.SMTPServerDisconnected):
+        client.ehlo()
+        assert client.docmd("MAIL FROM:<mia@example.org>")[0] == -1
+    client.close()
+    assert sink.told("kept") + sink.told("odd") == []
+
+
 def test_it_turns_new_connections_away(sink: Sink) -> None:
     sink.become(refuse="421")
     with pytest.raises(smtplib.SMTPConnectError):
