@@ -1,4 +1,4 @@
-"""A plain aiosmtplib client for comparison: one command, one reply, over kept connections."""
+"""A plain aiosmtplib client for comparison: one command, one reply, over kept connections, on the loop that we use."""
 
 import asyncio
 import json
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import aiosmtplib
+
+from digest.run import loop
 
 
 async def _send(order: dict[str, Any], content: bytes) -> None:
@@ -34,4 +36,4 @@ async def _line(client: aiosmtplib.SMTP, turns: Iterator[int], order: dict[str, 
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    asyncio.run(_send(given, Path(given["message"]).read_bytes()))
+    loop.run(_send(given, Path(given["message"]).read_bytes()))

@@ -57,7 +57,7 @@ def smtp_source(run: Run, *, keep: bool) -> dict[str, float]:
 
 def aiosmtplib(run: Run) -> dict[str, float]:
     """Command by command, as its `mail`, `rcpt` and `data` work."""
-    return _told([sys.executable, str(HERE / "bench_aiosmtplib.py")], run, {})
+    return _told([sys.executable, str(HERE / "bench_aiosmtplib.py")], run, {"PYTHONPATH": str(HERE.parent)})
 
 
 def nodemailer(run: Run, *, key: Path, selector: str) -> dict[str, float]:

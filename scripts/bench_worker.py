@@ -148,11 +148,11 @@ def _main() -> None:
     order = Order(**json.loads(sys.argv[1]))
     if order.core is not None:
         os.sched_setaffinity(0, {order.core})
-    from digest.run import logs
+    from digest.run import logs, loop
 
     with (Path(order.home) / f"{order.name}.log").open("w") as lines:
         logs.configure(level="info", style="json", stream=lines)
-        asyncio.run(_work(order))
+        loop.run(_work(order))
 
 
 if __name__ == "__main__":
