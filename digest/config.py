@@ -190,18 +190,13 @@ class Metrics(Part):
     listen: str = ""
     token: SecretStr | None = Field(None, min_length=16)
 
-    @pydantic.field_validator("listen")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if value and urls.host_and_port(value) is None:
-            raise ValueError("write an address and a port, such as 127.0.0.1:9464 or [::1]:9464")
-        return value
-
     @pydantic.model_validator(mode="after")
     def _is_guarded(self) -> "Metrics":
         place = urls.host_and_port(self.listen)
+        if self.listen and place is None:
+            raise ValueError("listen: write an address and a port, such as 127.0.0.1:9464 or [::1]:9464")
         if place and not self.token and not urls.is_loopback_host(place[0]):
-            raise ValueError(f"listen is {self.listen}, which others reach: set DIGEST_METRICS_TOKEN_FILE too")
+            raise ValueError(f"listen: others can reach {self.listen}, so set DIGEST_METRICS_TOKEN_FILE too")
         return self
 
     def secret(self) -> str:

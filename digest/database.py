@@ -6,6 +6,7 @@ in spite of any busy timeout, because its snapshot is stale.
 """
 
 import enum
+import json
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -320,12 +321,15 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def among(column: orm.InstrumentedAttribute[Any], states: Iterable[enum.StrEnum]) -> sa.ColumnElement[bool]:
+def among(column: Any, states: Iterable[enum.StrEnum]) -> sa.ColumnElement[bool]:
     """`column IN (…)` with the states written out, to be found by a partial index with the same condition.
 
     SQLite uses such an index only for a query that repeats its condition word for word; bound values do not count.
+    Nor does SQLAlchemy have to write such a statement anew each time.
     """
-    return column.in_(sa.bindparam(None, list(states), expanding=True, literal_execute=True))
+    written = ", ".join(repr(state.value) for state in states)
+    found: sa.ColumnElement[bool] = column.op("IN", is_comparison=True)(sa.literal_column(f"({written})"))
+    return found
 
 
 def only(states: Iterable[enum.StrEnum]) -> dict[str, Any]:
@@ -334,7 +338,7 @@ def only(states: Iterable[enum.StrEnum]) -> dict[str, Any]:
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
-class Integers(sa.types.TypeDecorator[list[int]]):
+class Integers(sa.types.TypeDecorator[list[Any]]):
     """A list of integers as ONE value, so that a statement's text does not depend on how many there are."""
 
     impl = sa.Text
@@ -343,14 +347,22 @@ class Integers(sa.types.TypeDecorator[list[int]]):
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.ARRAY(sa.BigInteger))
 
-    def process_bind_param(self, value: list[int] | None, dialect: sa.Dialect) -> Any:
-        return str(value) if dialect.name == "sqlite" else value
+    def process_bind_param(self, value: list[Any] | None, dialect: sa.Dialect) -> Any:
+        return json.dumps(value) if dialect.name == "sqlite" else value
 
 
-class members(GenericFunction[int]):
-    """The integers of a list as rows; see `listed`."""
+class Texts(Integers):
+    """A list of texts as one value."""
 
-    type = sa.BigInteger()
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.ARRAY(sa.Text))
+
+
+class members(GenericFunction[Any]):
+    """What is in a list, as rows; see `listed`."""
+
     inherit_cache = True
 
 
@@ -364,9 +376,10 @@ def _sqlite_members(element: Any, compiler: Any, **kw: Any) -> str:
     return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"
 
 
-def listed(column: orm.InstrumentedAttribute[int], name: str) -> sa.ColumnElement[bool]:
-    """Whether the column is one of the integers in the parameter `name`."""
-    return column.op("IN", is_comparison=True)(members(sa.bindparam(name, type_=Integers)))
+def listed(column: orm.InstrumentedAttribute[Any], name: str) -> sa.ColumnElement[bool]:
+    """Whether the column is one of the integers or texts in the parameter `name`."""
+    kind = Texts if isinstance(column.type, sa.Text) else Integers
+    return column.op("IN", is_comparison=True)(members(sa.bindparam(name, type_=kind)))
 
 
 class each_pair(GenericFunction[Any]):

@@ -10,7 +10,7 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,8 +27,8 @@ SHORTEST_WAIT, LONGEST_WAIT = 0.0005, 0.008
 class _AtOnce:
     """Awaited without leaving."""
 
-    def __await__(self) -> Iterator[Any]:
-        return iter(())
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from ()
 
 
 _AT_ONCE = _AtOnce()

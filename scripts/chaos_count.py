@@ -12,6 +12,8 @@ from typing import Any
 
 # The first and at most two resends.
 MOST_COPIES = 3
+# While fewer readers than this go without, those may all be waiting for a further try, which resumes nothing.
+FEW = 0.15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +106,7 @@ def judge(
     _shut_what_died(ledger, blows)
     open_at_kills = sum(one.suffers(blow) for blow in kills for one in ledger.connections.values())
     lost_after_dot = sum(not copy.is_told for copy in ledger.copies)
-    resumed = [one for one in (_resumed(ledger, blow) for blow in blows) if one is not None]
+    resumed = [one for one in (_resumed(ledger, blow, len(readers), blows) for blow in blows) if one is not None]
     figures = {
         "readers": len(readers),
         "accepted": sum(copies.values()),
@@ -168,11 +170,17 @@ def _last_on_connections(ledger: Ledger, blow: Blow) -> list[Copy]:
     return [*before.values(), *after.values()]
 
 
-def _resumed(ledger: Ledger, blow: Blow) -> float | None:
-    """Seconds from when all was up again to the first mail after that; None if none was left to send."""
+def _resumed(ledger: Ledger, blow: Blow, readers: int, blows: Sequence[Blow]) -> float | None:
+    """Seconds from when all was up again to the first mail after that; None if that says nothing."""
     if blow.back_at is None:
         return None
-    return min((copy.ended - blow.back_at for copy in ledger.copies if copy.began >= blow.back_at), default=None)
+    served = {copy.recipient for copy in ledger.copies if copy.is_kept and copy.ended < blow.back_at}
+    first = min((copy.ended for copy in ledger.copies if copy.began >= blow.back_at), default=None)
+    if first is None or readers - len(served) < readers * FEW:
+        return None
+    # The next blow came before anything could be sent.
+    is_hit_again = any(blow.back_at < other.at < first for other in blows)
+    return None if is_hit_again else first - blow.back_at
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KEY = "chaos-signs-links-with-this-key-0123456789"
 # As careful as a real server: a crash must not take back what was committed.
 CAREFUL = "-c listen_addresses= -c max_connections=200 -c track_commit_timestamp=on"
-PAIRS = ("sqlite", "postgres")
+PAIRS = ("sqlite", "postgres", "procrastinate")
 DOMAINS = 50
 OURS = editions.Edition.slot.not_like("past-%")
 
@@ -53,6 +53,7 @@ class House:
             "DIGEST_SECRET_KEYS": KEY,
             "DIGEST_BASE_URL": "https://news.example.org",
             "DIGEST_DATABASE_URL": self.url,
+            "DIGEST_ENGINE_KIND": "procrastinate" if self.pair == "procrastinate" else "in-process",
             "DIGEST_LOG_FORMAT": "json",
             **more,
         }

@@ -23,7 +23,7 @@ import chaos_scenarios
 import chaos_unsubscribe
 
 READERS, QUICK_READERS = 20_000, 2_000
-LIMIT_SECONDS, QUICK_LIMIT_SECONDS = 400, 90
+LIMIT_SECONDS, QUICK_LIMIT_SECONDS = 600, 150
 
 
 def main() -> int:

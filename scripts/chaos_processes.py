@@ -127,6 +127,16 @@ class Node:
         self.process.send_signal(signal.SIGCONT)
         return Blow(f"freeze {self.verb}", self.title, at, time.monotonic())
 
+    def children(self) -> list[int]:
+        """The processes it has started; none where the system does not tell."""
+        try:
+            return [
+                int(pid)
+                for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            ]
+        except OSError:
+            return []
+
     @property
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import os
 import random
 import signal
 import sys
@@ -32,8 +33,12 @@ EARLY_EVERY = 5
 RESUME_SECONDS = 20
 # Nothing accepted for so long: what is left waits for its next try.
 IDLE_SECONDS = 1.5
-# Short, so that a stalled connection is found out in time; small Batches, so that several nodes have some each.
-SETTINGS = {"DIGEST_SMTP_TIMEOUT_SECONDS": "3", "DIGEST_SMTP_CONNECTIONS": "16"}
+# Short, so that a stalled connection is found out in time.
+SETTINGS = {
+    "DIGEST_SMTP_TIMEOUT_SECONDS": "3",
+    "DIGEST_SMTP_CONNECTIONS": "16",
+    "DIGEST_THROTTLE_PLAN": "open",
+}
 
 
 @dataclasses.dataclass
@@ -126,6 +131,14 @@ class Run:
         node = self.random.choice(self.nodes)
         blow = await node.kill()
         return await self._back(blow, node)
+
+    async def _child(self) -> Blow:
+        """One of the processes that send for a node; the node starts it again by itself."""
+        node = self.random.choice(self.nodes)
+        at, children = time.monotonic(), node.children()
+        if children:
+            os.kill(self.random.choice(children), signal.SIGKILL)
+        return Blow("kill child" if children else "no child yet", node.title, at, time.monotonic(), time.monotonic())
 
     async def _end(self) -> Blow:
         node = self.random.choice(self.nodes)
@@ -220,7 +233,7 @@ async def prepared(
         relay.rude = scenario.rude
         await relay.start()
         stack.push_async_callback(relay.kill)
-        nodes = [_node(house, notes, relay, number) for number in range(scenario.nodes)]
+        nodes = [_node(house, notes, relay, scenario, name) for name in _names(scenario)]
         for node in nodes:
             stack.push_async_callback(_kill, node)
         yield kind(scenario, house, ground.readers, draw, relay, nodes, limit_seconds)
@@ -230,10 +243,17 @@ def _place(stack: contextlib.AsyncExitStack, scenario: Scenario) -> Path | None:
     return stack.enter_context(chaos_disk.small()) if DISK in scenario.blows else None
 
 
-def _node(house: House, notes: Path, relay: Relay, number: int) -> Node:
-    name = f"node{number}"
-    settings = SETTINGS | {"DIGEST_SMTP_URL": f"smtp://127.0.0.1:{relay.port}?helo={{helo}}"}
-    return Node(house, "serve", name, notes / f"{name}.log", settings)
+def _names(scenario: Scenario) -> list[str]:
+    serving = [f"serve{number}" for number in range(scenario.nodes)]
+    return serving + [f"worker{number}" for number in range(scenario.workers)]
+
+
+def _node(house: House, notes: Path, relay: Relay, scenario: Scenario, name: str) -> Node:
+    settings = SETTINGS | {
+        "DIGEST_SMTP_URL": f"smtp://127.0.0.1:{relay.port}?helo={{helo}}",
+        "DIGEST_ENGINE_PROCESSES": "0" if scenario.workers else str(scenario.children),
+    }
+    return Node(house, name.rstrip("0123456789"), name, notes / f"{name}.log", settings)
 
 
 async def _kill(node: Node) -> None:

@@ -163,6 +163,33 @@ def test_a_feedback_id_is_one_gmail_takes(tmp_path: Path, text: str, is_right: b
     assert (found == []) is is_right
 
 
+TOKEN = {"DIGEST_METRICS_TOKEN": "a-token-that-nobody-guesses"}
+
+
+@pytest.mark.parametrize("listen", ["", "127.0.0.1:9464", "localhost:9464", "[::1]:9464"])
+def test_metrics_may_be_had_from_this_machine_without_a_token(tmp_path: Path, listen: str) -> None:
+    assert config.load(tmp_path, {"DIGEST_METRICS_LISTEN": listen}).metrics.listen == listen
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9464", "[::]:9464", "10.0.0.1:9464", "example.org:9464"])
+def test_metrics_for_other_machines_need_a_token(tmp_path: Path, listen: str) -> None:
+    [mistake] = mistakes(tmp_path, {"DIGEST_METRICS_LISTEN": listen})
+    assert "DIGEST_METRICS_TOKEN_FILE" in mistake
+    assert config.load(tmp_path, {"DIGEST_METRICS_LISTEN": listen} | TOKEN).metrics.secret()
+
+
+@pytest.mark.parametrize("listen", ["9464", "127.0.0.1", "http://127.0.0.1:9464", "127.0.0.1:0", "::1:9464", "a@b:1"])
+def test_an_address_for_metrics_that_is_none(tmp_path: Path, listen: str) -> None:
+    [mistake] = mistakes(tmp_path, {"DIGEST_METRICS_LISTEN": listen})
+    assert "such as 127.0.0.1:9464" in mistake
+
+
+def test_a_short_token_is_refused_and_not_told(tmp_path: Path) -> None:
+    [mistake] = mistakes(tmp_path, {"DIGEST_METRICS_TOKEN": "short-secret"})
+    assert "metrics.token" in mistake
+    assert "short-secret" not in mistake
+
+
 RELAYS = """
 [smtp]
 [[smtp.relays]]

@@ -1,12 +1,33 @@
 """What is counted can be read by Prometheus, and costs next to nothing."""
 
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client import parser
 
+import digest
 from digest import metrics
-from digest.editions import compose  # noqa: F401 - declares counters
-from digest.outbox import attempts  # noqa: F401
-from digest.run import meter, pulse  # noqa: F401
+from digest.run import pulse
+
+DOCS = Path(__file__).parents[1] / "docs" / "metrics.md"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _all_modules() -> None:
+    """Each declares what it counts."""
+    for module in pkgutil.walk_packages(digest.__path__, "digest."):
+        if not module.name.endswith("__main__") and "migrations" not in module.name:
+            importlib.import_module(module.name)
+
+
+def test_every_figure_is_documented_and_no_other() -> None:
+    declared = {family.name + ("_total" if family.type == "counter" else "") for family in metrics.REGISTRY.collect()}
+    named = set(re.findall(r"\bdigest_[a-z_]+", DOCS.read_text(encoding="utf-8")))
+    ours = {name for name in declared if name.startswith("digest_")}
+    assert {name.removesuffix("_bucket") for name in named} == ours
 
 
 def test_the_text_is_what_prometheus_reads() -> None:

@@ -4,6 +4,7 @@ Owns the Suppression rows. They hold a keyed hash of the address only: the list 
 recognises who comes again. Covers all Publications, for a mailbox that is gone is gone for each of them.
 """
 
+import functools
 import hmac
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,8 +16,8 @@ from digest import database
 from digest.audience import models
 
 _PURPOSE = b"digest.suppression"
-# SQLite takes 32,766 parameters in one statement.
-_CHUNK = 10_000
+# Some 2 MB: a reader is asked for when looked at and again at the hand-over.
+_REMEMBERED = 10_000
 
 
 class Hasher:
@@ -29,8 +30,12 @@ class Hasher:
         """`keys` oldest first, as for links.Signer."""
         # A key of its own for this purpose, so that no token is ever a hash of an address.
         self._keys = [hmac.digest(key.encode(), _PURPOSE, "sha256") for key in keys]
+        self._remembered = functools.lru_cache(maxsize=_REMEMBERED)(self._hashes)
 
     def hashes(self, address_key: str) -> tuple[str, ...]:
+        return self._remembered(address_key)
+
+    def _hashes(self, address_key: str) -> tuple[str, ...]:
         return tuple(hmac.digest(key, address_key.encode(), "sha256").hex() for key in self._keys)
 
     def newest(self, address_key: str) -> str:
@@ -50,16 +55,13 @@ async def covered(
 ) -> dict[str, models.SuppressionReason]:
     """Of these addresses the suppressed ones, each with its reason."""
     owners = {found: key for key in address_keys for found in hasher.hashes(key)}
-    reasons: dict[str, models.SuppressionReason] = {}
-    hashes = list(owners)
-    for at in range(0, len(hashes), _CHUNK):
-        found = await connection.execute(
-            sa.select(models.Suppression.address_hash, models.Suppression.reason).where(
-                models.Suppression.address_hash.in_(hashes[at : at + _CHUNK])
-            )
-        )
-        reasons.update({owners[row.address_hash]: row.reason for row in found})
-    return reasons
+    rows = await connection.execute(_COVERED, {"hashes": list(owners)})
+    return {owners[address_hash]: reason for address_hash, reason in rows}
+
+
+_COVERED = sa.select(models.Suppression.address_hash, models.Suppression.reason).where(
+    database.listed(models.Suppression.address_hash, "hashes")
+)
 
 
 async def add(

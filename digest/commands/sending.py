@@ -11,7 +11,7 @@ from digest import database, publications
 from digest.audience import models as audience
 from digest.commands import bar, output
 from digest.editions import held, models
-from digest.outbox import progress
+from digest.outbox import models as outbox, progress
 from digest.run import pulse
 
 # Enough to see what goes on; the rest is counted.
@@ -30,6 +30,8 @@ async def gather(db: database.Database, now: datetime) -> dict[str, Any]:
             "now": now,
             "editions": await running(connection, now),
             "deliveries": {state.value: count for state, count in waiting.items()},
+            "waiting_for": await progress.reasons_to_wait(connection),
+            "pauses": await _pauses(connection, now),
         }
         unsent = await progress.oldest_due(connection, now)
     unplanned = await pulse.oldest_due(db, now)
@@ -42,7 +44,19 @@ def summary(found: dict[str, Any]) -> list[str]:
     if oldest := found["oldest_due_at"]:
         late = bar.duration((found["now"] - oldest).total_seconds())
         told.append(f"oldest due   {oldest:%Y-%m-%d %H:%M} UTC, {late} ago")
-    return told
+    told += [f"waiting for  {count:,}: {reason}" for reason, count in found["waiting_for"].items()]
+    for one in found["pauses"]:
+        where = f"{one['destination']} by way of {one['relay']}"
+        told.append(f"turned away  from {where}, until {one['until']:%Y-%m-%d %H:%M} UTC: {one['reason']}")
+    return output.cleaned(told)
+
+
+async def _pauses(connection: AsyncConnection, now: datetime) -> list[dict[str, Any]]:
+    """Destinations that turn us away, the one that opens last first."""
+    pause = outbox.Pause
+    names = ("relay", "destination", "since", "until", "reason")
+    rows = await connection.execute(sa.select(pause).where(pause.until > now).order_by(pause.until.desc()))
+    return [{name: getattr(row, name) for name in names} for row in rows]
 
 
 async def running(connection: AsyncConnection, now: datetime) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ from digest.outbox.windows import Key, Signal
 
 # How old the view of what others paused may be.
 LOOK_SECONDS = 2.0
+# Mails that may not start yet are kept in memory for as many as can go in this time.
+KEPT_SECONDS = 0.5
 # A notice need not wait behind an Edition: it may go beyond a full window by so many.
 URGENT_EXTRA = 2
 # How many mails per second a destination is expected to take again after a pause.
@@ -31,7 +33,7 @@ AFTER_PAUSE = 10.0
 class Why(enum.StrEnum):
     """What holds a mail back; the value is the reason it is deferred with."""
 
-    PAUSE = "the destination is paused"
+    PAUSE = pauses.PAUSED
     WINDOW = "the destination takes no more at once"
     RATE = "the rate that was set is used up"
     WARMUP = "the day's mails are used up while the domain warms up"
@@ -75,6 +77,8 @@ class Gate:
         self.rations = warmup.Rations()
         self._tokens = throttle.Tokens(rules.limits)
         self._seconds, self._looked_at = seconds, float("-inf")
+        # How many all Batches of this process keep waiting.
+        self.held: Counter[Block] = Counter()
         self._stock: Counter[Key] = Counter()
         self._wanted: Counter[Key] = Counter()
 
@@ -158,13 +162,17 @@ class Gate:
             self._stock[key] += await self.rations.take(connection, key[1], wanted.pop(key), now)
         self._stock.update(await self._tokens.take(connection, wanted))
 
-    def patience(self, block: Block, now: datetime) -> int:
-        """How many held back by this are worth keeping in memory, for they will soon be able to go."""
+    def excess(self, block: Block, now: datetime) -> int:
+        """How many of those held back by this should not go on waiting in memory.
+
+        Few may, for a Batch that waits for them takes the place of another; but without any there would be nobody to
+        take what comes free.
+        """
         if block.why is Why.PAUSE:
-            return 0
+            return self.held[block]
         if block.why is Why.WARMUP:
-            return 0 if self.rations.is_used_up(block.key[1], now) else 1_000_000
-        return max(1, int(self._rate(block) * throttle.PATIENCE_SECONDS))
+            return self.held[block] if self.rations.is_used_up(block.key[1], now) else 0
+        return self.held[block] - int(self._rate(block) * KEPT_SECONDS)
 
     def _rate(self, block: Block) -> float:
         if block.why is Why.PAUSE:

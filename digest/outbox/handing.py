@@ -149,12 +149,12 @@ async def confirm(
     if not proposals:
         return Confirmation(set(), set())
     locked = await facts.lock(connection, [one.facts.row.subscription_id for one in proposals])
-    fresh = await facts.look(connection, hasher, [one.id for one in proposals])
+    fresh = await facts.prints(connection, hasher, [one.facts for one in proposals])
     revision = scene.edition.revision if scene.edition is not None else None
     done, readers = Confirmation(set(), set()), set[int]()
     for one in proposals:
         reader = one.facts.row.subscription_id
-        if one.revision != revision or fresh.get(one.id) != one.facts or reader in readers:
+        if one.revision != revision or fresh.get(one.id) != one.facts.mark or reader in readers:
             continue
         readers.add(reader)
         (done.confirmed if locked is None or reader in locked else done.held).add(one.id)

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import errors
-from digest.outbox import attempts, destinations, facts, gate, handing, handover, outcomes, parking, record, replies
+from digest.outbox import attempts, facts, gate, handing, handover, outcomes, parking, record, replies
 from digest.outbox.transports import transport as transports
 
 if TYPE_CHECKING:
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 
 # Deliveries looked at in one go: enough that a statement's own cost does not count, few enough that facts stay fresh.
 CHUNK = 128
-# A connection that ends while a mail is announced says nothing about the mail; twice in a row it may.
-MOST_LOST = 2
+# A connection that ends while a mail is announced says nothing about the mail; so long after the first time it may.
+# All lines of a relay that restarts end together, so a mail can meet several of them.
+LOST_SECONDS = 10.0
 # How often to ask whether there is a relay at all, while no line is to be had.
 LINE_SECONDS = 0.5
 
 # How often mails that may not start yet are asked for again: a bucket holds its tokens for half a second.
 PARKED_SECONDS = 0.1
-# With nothing else to send, so long is waited for a window to open before mails behind it are put off.
-OPENING_SECONDS = 0.5
+# With nothing else to send, so long is waited for tokens and windows before mails are put off.
+OPENING_SECONDS = 0.25
 
 log = structlog.get_logger()
 
@@ -85,7 +86,7 @@ class Lineup:
         self.returned: list[Mail] = []
         self._on_wire: set[Mail] = set()
         self._idle: list[transports.Line] = []
-        self._lost: Counter[int] = Counter()
+        self._lost: dict[int, float] = {}
         self._is_blocked = False
         self._stuck_at = time.monotonic()
         self._woken, self._enough = asyncio.Event(), 1
@@ -221,9 +222,8 @@ class Lineup:
             return self._news()
         self._free(mail.line)
         row = mail.proposal.facts.row
-        self._lost[row.id] += reply.lost
         self._end(mail, reply)
-        if reply.lost and self._lost[row.id] < MOST_LOST:
+        if reply.lost and time.monotonic() - self._lost.setdefault(row.id, time.monotonic()) < LOST_SECONDS:
             self.waiting.appendleft(mail.proposal)
         else:
             self._judge(mail, reply)
@@ -346,6 +346,7 @@ class Lineup:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
         self._give_back_idle()
+        self.parking.clear()
 
     # Waiting
 
@@ -355,9 +356,9 @@ class Lineup:
         self._is_blocked = False
         if not await self._wake(1, patience):
             return
-        half = (len(self._on_wire) + self._ready) // 2
-        if self._ready < half and gather_seconds:
-            await self._wake(half, gather_seconds)
+        most = (len(self._on_wire) + self._ready) * 3 // 4
+        if self._ready < most and gather_seconds:
+            await self._wake(most, gather_seconds)
 
     @property
     def is_blocked(self) -> bool:
@@ -441,7 +442,7 @@ def _attempt(mail: Mail, reply: replies.Reply, outcome: outcomes.Outcome) -> att
         row.publication_id,
         row.subscription_id,
         mail.line.relay,
-        destinations.of_address(mail.letter.recipient),
+        mail.way.destination,
         row.tries + 1,
         reply,
         outcome,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.outbox import destinations, facts, gate, handover, warmup
+from digest.outbox import destinations, facts, gate, handover, pauses, warmup
 from digest.outbox.gate import Block, Way, Why
 
 if TYPE_CHECKING:
@@ -45,42 +45,48 @@ class Parking:
         if block is None:
             return going
         self._parked.setdefault(block, deque()).append(proposal)
+        self._gate.held[block] += 1
         return None
 
     def release(self, now: datetime) -> list["Proposal"]:
         """Those that may try again."""
         found = []
-        for block, proposals in list(self._parked.items()):
-            for _ in range(self._gate.room(block, len(proposals), now)):
-                found.append(proposals.popleft())
-            if not proposals:
-                del self._parked[block]
+        for block in list(self._parked):
+            found += self._taken(block, self._gate.room(block, len(self._parked[block]), now))
         return found
+
+    def _taken(self, block: Block, count: int) -> list["Proposal"]:
+        """So many taken out, those that came first."""
+        proposals = self._parked[block]
+        found = [proposals.popleft() for _ in range(count)]
+        self._gate.held[block] -= count
+        if not proposals:
+            del self._parked[block]
+        return found
+
+    def clear(self) -> None:
+        for block, proposals in list(self._parked.items()):
+            self._taken(block, len(proposals))
 
     def is_overfull(self, now: datetime) -> bool:
         """Whether there are more than will soon be able to go."""
-        return any(len(proposals) > self._gate.patience(block, now) for block, proposals in self._parked.items())
+        return any(self._gate.excess(block, now) > 0 for block in self._parked)
 
     async def put_off(
         self, connection: AsyncConnection, occasion: handover.Occasion | None, now: datetime
     ) -> list["Proposal"]:
         """Those that would wait too long, taken out, each with the verdict that says until when."""
         found: list[Proposal] = []
-        for block, proposals in list(self._parked.items()):
-            keep = self._gate.patience(block, now)
-            late = [proposals.pop() for _ in range(len(proposals) - keep)][::-1]
-            if not late:
-                continue
-            if block.why is Why.WARMUP and occasion is not None:
+        for block in list(self._parked):
+            late = self._taken(block, max(min(self._gate.excess(block, now), len(self._parked[block])), 0))
+            if late and block.why is Why.WARMUP and occasion is not None:
                 verdict = handover.Wait(warmup.next_day(occasion.planned_at, now), warmup.REASON)
                 _give(late, [verdict] * len(late))
-            else:
+            elif late:
                 waits = await self._gate.put_off(connection, block, len(late), now)
-                where = block.key[1] or block.key[0]
-                _give(late, [handover.Wait(now + wait, f"throttled: {block.why} ({where})") for wait in waits])
+                reason = pauses.put_off_reason(block.why, block.key[1] or block.key[0])
+                _give(late, [handover.Wait(now + wait, reason) for wait in waits])
             found += late
-            if not proposals:
-                del self._parked[block]
         return found
 
 

@@ -28,6 +28,7 @@ TRY = timedelta(minutes=6)
 # Meanwhile the others look again this often.
 KNOCK = timedelta(minutes=1)
 REASON_LIMIT = 300
+PAUSED = "the destination is paused"
 # A pause that nobody had mail for is forgotten after this.
 STALE = timedelta(days=1)
 
@@ -183,13 +184,27 @@ async def listing(connection: AsyncConnection) -> Sequence[Any]:
     return (await connection.execute(sa.select(pause).order_by(pause.relay, pause.destination))).all()
 
 
-async def lift(connection: AsyncConnection, destination: str) -> int:
-    """End the pauses of a destination on all relays; how many. Raises PauseError if there is none."""
-    pause = models.Pause
-    count = (await connection.execute(sa.delete(pause).where(pause.destination == destination))).rowcount
-    if not count:
+async def lift(connection: AsyncConnection, destination: str, now: datetime) -> int:
+    """End the pauses of a destination on all relays; how many mails may be tried again at once.
+
+    Raises PauseError if there is none.
+    """
+    pause, delivery, bucket = models.Pause, models.Delivery, models.Bucket
+    if not (await connection.execute(sa.delete(pause).where(pause.destination == destination))).rowcount:
         raise PauseError(f"'{destination}' is not paused; see: digest throttle list")
-    return count
+    await connection.execute(sa.update(bucket).where(bucket.destination == destination).values(booked_to=0))
+    is_waiting = sa.and_(
+        database.among(delivery.state, models.WAITING),
+        delivery.state == models.DeliveryState.DEFERRED,
+        delivery.reason == put_off_reason(PAUSED, destination),
+        delivery.retry_at > now,
+    )
+    return (await connection.execute(sa.update(delivery).where(is_waiting).values(retry_at=now))).rowcount
+
+
+def put_off_reason(why: str, where: str) -> str:
+    """What is written into a Delivery that waits through no fault of its own."""
+    return f"throttled: {why} ({where})"
 
 
 async def prune(connection: AsyncConnection, now: datetime) -> None:

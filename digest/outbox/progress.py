@@ -86,13 +86,21 @@ async def of_editions(connection: AsyncConnection, ids: Collection[int], now: da
 async def troubles(connection: AsyncConnection, edition_id: int) -> dict[str, int]:
     """Deliveries of an Edition that did not simply go, by the words their reasons open with, the most first."""
     delivery = models.Delivery
+    terms = (delivery.edition_id == edition_id, delivery.reason.is_not(None), delivery.state != State.SENT)
+    return await _by_reason(connection, *terms)
+
+
+async def reasons_to_wait(connection: AsyncConnection) -> dict[str, int]:
+    """Why Deliveries of all Editions and notices wait for another try, the most frequent first."""
+    return await _by_reason(connection, database.among(models.Delivery.state, models.WAITING))
+
+
+async def _by_reason(connection: AsyncConnection, *terms: sa.ColumnElement[bool]) -> dict[str, int]:
     # Cut short in the database: whole reasons, with the servers' own words, are as many as mails.
-    words = sa.func.substr(delivery.reason, 1, REASON_CLASS)
-    statement = sa.select(words, sa.func.count()).where(
-        delivery.edition_id == edition_id, delivery.reason.is_not(None), delivery.state != State.SENT
-    )
+    words = sa.func.substr(sa.func.coalesce(models.Delivery.reason, "no reason"), 1, REASON_CLASS)
+    statement = sa.select(words.label("words"), sa.func.count()).where(*terms)
     found: Counter[str] = Counter()
-    for text, count in await connection.execute(statement.group_by(words)):
+    for text, count in await connection.execute(statement.group_by(sa.text("words"))):
         found[text.partition(":")[0]] += count
     return dict(found.most_common())
 

@@ -172,7 +172,7 @@ _TERMS = {
         models.Delivery.state == models.DeliveryState.SENDING, models.Delivery.tries == sa.bindparam("while_at_try")
     ),
     "before_try": sa.and_(
-        models.Delivery.state.in_([models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL]),
+        database.among(models.Delivery.state, [models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL]),
         models.Delivery.tries == sa.bindparam("before_try") - 1,
     ),
 }

@@ -43,14 +43,14 @@ class Shape:
 class _Window:
     __slots__ = (
         *("accepted", "accepted_at", "cap", "gap", "grow_at", "is_tight"),
-        *("running", "shrunk_at", "size", "troubled_until", "used_at"),
+        *("running", "seen", "shrunk_at", "size", "troubled_until", "used_at"),
     )
 
     def __init__(self, size: int, cap: int, now: float) -> None:
         self.size, self.cap, self.used_at = min(size, cap), cap, now
         self.running = self.accepted = 0
         self.is_tight = False
-        self.accepted_at, self.gap = now, 1.0
+        self.accepted_at, self.gap, self.seen = now, 1.0, 0
         self.shrunk_at = self.troubled_until = self.grow_at = float("-inf")
 
 
@@ -124,7 +124,8 @@ class Windows:
 
     def _grow(self, window: _Window, now: float) -> None:
         window.accepted += 1
-        window.gap += (now - window.accepted_at - window.gap) / 20
+        window.seen = min(window.seen + 1, 20)
+        window.gap += (now - window.accepted_at - window.gap) / window.seen
         window.accepted_at = now
         # A window that was never full has not shown that a wider one would be borne.
         if window.accepted < self.shape.step or window.size >= window.cap or not window.is_tight:

@@ -78,19 +78,6 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: stopping is one decision for all parts."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class Daemon:
     """One node at work."""
 
@@ -111,7 +98,7 @@ class Daemon:
         early = [asyncio.create_task(self._plan()), asyncio.create_task(self._ingest())]
         lasting = [asyncio.create_task(work) for work in (server.serve(sockets=[listening]), *self._for_ever())]
         if on_ready:
-            on_ready(_url(listening))
+            on_ready(exposing.url_of(listening))
         log.info("started", instance=self.parts.instance)
         stop = asyncio.create_task(self.stopping.wait())
         # Should one of them end by itself, the process ends too, and whoever watches it starts it anew.
@@ -154,7 +141,7 @@ class Daemon:
         options = uvicorn.Config(
             app.create(site), log_config=None, access_log=False, timeout_graceful_shutdown=LAST_REQUESTS_SECONDS
         )
-        return _Server(options)
+        return exposing.Server(options)
 
     async def _view(self, token: links.MailToken) -> str | None:
         parts = self.parts

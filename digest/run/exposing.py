@@ -41,10 +41,9 @@ async def served(settings: config.Metrics, meter: Meter) -> AsyncIterator[str | 
         yield None
         return
     with _listen(*place) as listening:
-        server = _Server(uvicorn.Config(_app(settings, meter), log_config=None, access_log=False, lifespan="off"))
+        server = Server(uvicorn.Config(_app(settings, meter), log_config=None, access_log=False, lifespan="off"))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
-        host, port = listening.getsockname()[:2]
-        url = f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics"
+        url = f"{url_of(listening)}/metrics"
         log.info("metrics_served", url=url)
         try:
             yield url
@@ -53,12 +52,17 @@ async def served(settings: config.Metrics, meter: Meter) -> AsyncIterator[str | 
             await serving
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: whoever serves decides when to stop."""
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: stopping is one decision for all parts of a process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _app(settings: config.Metrics, meter: Meter) -> Starlette:

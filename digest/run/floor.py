@@ -26,6 +26,8 @@ URGENT = notices.PRIORITY
 REST_SECONDS = 30.0
 # No relay can be reached: how soon to look again. The lines themselves are tried by the transport, ever more rarely.
 RELAY_SECONDS = 2.0
+# The same for a database.
+DATABASE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -67,7 +69,7 @@ class Floor:
 
     def has_room(self, *, urgent: bool = False) -> bool:
         """Whether one more may begin. Urgent ones need not wait until others have handed over what they have."""
-        if time.monotonic() < self._pause_until:
+        if self._is_pausing:
             return False
         alike = [run for run in self._running.values() if run.is_urgent == urgent]
         if urgent:
@@ -91,7 +93,12 @@ class Floor:
         except batch.RelayError as error:
             # No fault of the Batch, and the others would fare the same.
             log.error("relay_down", reason=str(error))
-            self.trouble, self._pause_until = error, time.monotonic() + RELAY_SECONDS
+            self.trouble = error
+            self._pause(RELAY_SECONDS)
+        except batch.AWAY as error:
+            # Nor is this: a database that comes back should find us soon.
+            log.warning("database_away", batch=batch_id, reason=type(error).__name__)
+            self._pause(DATABASE_SECONDS)
         except errors.DigestError as error:
             log.error("batch_failed", batch=batch_id, reason=str(error))
             self._set_aside(batch_id, str(error))
@@ -112,9 +119,17 @@ class Floor:
         self.broken[batch_id] = reason
         self._rest_until[batch_id] = time.monotonic() + self._rest
 
+    def _pause(self, seconds: float) -> None:
+        self._pause_until = time.monotonic() + seconds
+
+    @property
+    def _is_pausing(self) -> bool:
+        return time.monotonic() < self._pause_until
+
     def nothing_is_due(self) -> None:
-        """Then what broke here and rests no more was sent by somebody else."""
-        if not self._running and not self._resting:
+        """Then what could not be sent here, and neither rests nor waits for the relay, was sent by somebody else."""
+        if not (self._running or self._resting or self._is_pausing):
+            self.trouble = None
             self.broken.clear()
             self._rest_until.clear()
 

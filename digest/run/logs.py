@@ -18,6 +18,8 @@ from digest.run import lines
 
 # These say at info what our own events say better, or with whole URLs in it.
 TALKATIVE = ("httpx", "httpcore", "alembic", "apscheduler", "procrastinate", "aiosqlite", "asyncio", "uvicorn.access")
+# These say with tracebacks, at error level, that the database is away, which our own lines say in one.
+PANICKY = ("procrastinate.manager", "procrastinate.worker.digest")
 _ADDRESS = re.compile(r"[^\s<>@\"'=:,;()\[\]]+@[^\s<>@\"',;()\[\]]+")
 
 
@@ -43,6 +45,8 @@ def configure(*, level: str = "info", style: str = "auto", stream: TextIO | None
     root.setLevel(threshold)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    for name in PANICKY:
+        logging.getLogger(name).setLevel(threshold if threshold <= logging.DEBUG else logging.CRITICAL)
 
 
 def _shared() -> list[Processor]:

@@ -10,7 +10,7 @@ is scheduled for later (https://github.com/procrastinate-org/procrastinate/issue
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import procrastinate
@@ -41,6 +41,8 @@ AT_ONCE = 1000
 POOL: dict[str, Any] = {"min_size": 1, "max_size": 4, "timeout": 5.0, "kwargs": {"connect_timeout": 5}}
 # How often the workers are looked at.
 PULSE_SECONDS = 3.0
+# What comes out of Procrastinate, its pool and SQLAlchemy when the database is away.
+AWAY = (exceptions.ConnectorException, psycopg_pool.PoolTimeout, SQLAlchemyError, OSError)
 
 _jobs = sa.table("procrastinate_jobs", sa.column("queueing_lock"), sa.column("status"))
 log = structlog.get_logger()
@@ -93,7 +95,7 @@ class Procrastinate:
         await loops.repeat(shift.pulse, "send", work, stopping, seconds=1.0)
         await here.emptied()
         # What was given back is for others to send, at once.
-        with contextlib.suppress(SQLAlchemyError, exceptions.ProcrastinateException, OSError):
+        with contextlib.suppress(*AWAY):
             await self.reconcile()
 
     async def _work(self, shift: engine.Shift, here: floor.Floor) -> None:
@@ -101,7 +103,7 @@ class Procrastinate:
         try:
             async with self._app.open_async():
                 await self._crew(shift, here)
-        except (exceptions.ConnectorException, psycopg_pool.PoolTimeout, SQLAlchemyError, OSError) as error:
+        except AWAY as error:
             raise database.unreachable(self._db.engine.url, error) from error
 
     async def _crew(self, shift: engine.Shift, here: floor.Floor) -> None:
@@ -131,8 +133,9 @@ class Procrastinate:
 
     async def _reconcile(self, context: procrastinate.JobContext, timestamp: int) -> None:
         shift, here = context.additional_context["shift"], context.additional_context["floor"]
-        await shift.fence()
-        await self.reconcile(but=here.not_now)
+        with _in_peace("reconcile"):
+            await shift.fence()
+            await self.reconcile(but=here.not_now)
 
     async def reconcile(self, but: Sequence[int] | set[int] = ()) -> int:
         """Make jobs for due Batches that have none; how many that were. Two nodes at once do no harm."""
@@ -152,12 +155,25 @@ class Procrastinate:
         return len(ids)
 
     async def _sweep(self, context: procrastinate.JobContext, timestamp: int) -> None:
+        with _in_peace("sweep"):
+            await self.sweep()
+
+    async def sweep(self) -> None:
         """Forget workers that died, and their jobs. Not tried again: `reconcile` has made new ones already."""
         manager = self._upkeep.job_manager
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
             with contextlib.suppress(exceptions.ConnectorException):  # it has just ended after all
                 await manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
         await manager.prune_stalled_workers(STALLED_SECONDS)
+
+
+@contextlib.contextmanager
+def _in_peace(name: str) -> Iterator[None]:
+    """What comes again in some seconds needs no traceback because the database is away."""
+    try:
+        yield
+    except (errors.DigestError, *AWAY) as error:
+        log.warning("upkeep_failed", name=name, reason=type(error).__name__)
 
 
 def _lock(batch_id: int) -> str:
@@ -168,7 +184,7 @@ def _lock(batch_id: int) -> str:
 async def _worker(app: procrastinate.App, queue: str, context: dict[str, Any], **options: Any) -> None:
     await app.run_worker_async(
         queues=[queue],
-        name=queue,
+        name="digest",
         additional_context=context,
         delete_jobs="always",  # the Batch is the record
         install_signal_handlers=False,  # stopping is one decision for all parts of a process

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from digest import database, errors, metrics, zones
 from digest.audience import models as audience
 from digest.editions import models as editions
+from digest.outbox import progress
 from digest.run import instance
 from digest.web import parts as web
 
@@ -75,11 +76,13 @@ async def look(
     """Reasons why this node is not ready, and since when the oldest work is due."""
     reasons = [f"{name}: no success for {SILENT_SECONDS} s" for name in pulse.silent(names)]
     reasons += [f"{name}: {reason}" for name, reason in pulse.failures.items()]
-    oldest = None
+    oldest = unsent = None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await instance.look(db, own_name)
             oldest = await oldest_due(db, now)
+            async with db.reading() as connection:
+                unsent = await progress.oldest_due(connection, now)
     except errors.DigestError as error:
         reasons.append(str(error))
     except TimeoutError:
@@ -88,7 +91,9 @@ async def look(
         reasons.append(str(database.unreachable(db.engine.url, error)))
     if oldest and now - oldest > LATE:
         reasons.append(f"work is due since {oldest.isoformat()}")
-    facts = {"oldest_due_at": oldest.isoformat() if oldest else None, "tzdata": zones.version()}
+    # Mails of a large Edition wait for hours while all is well, so how long they do is no reason.
+    waiting = {"oldest_due_at": oldest, "oldest_mail_due_at": unsent}
+    facts = {name: at and at.isoformat() for name, at in waiting.items()} | {"tzdata": zones.version()}
     return web.Readiness(tuple(reasons), facts)
 
 

@@ -1,27 +1,22 @@
 """What the operator sees: what there is, what is due, what needs a hand."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
+from digest import database
+from digest.outbox import models
 from tests.support.operator import SHIPPED, Operator
 from tests.support.smtpserver import SmtpServer
 
-KEYS = {
-    "now",
-    "instance",
-    "database",
-    "tzdata",
-    "publications",
-    "sources",
-    "editions",
-    "deliveries",
-    "oldest_due_at",
-    "doubts_held",
-}
+SENDING = {"now", "editions", "deliveries", "oldest_due_at", "waiting_for", "pauses"}
+KEYS = SENDING | {"instance", "database", "tzdata", "publications", "sources", "doubts_held"}
 
 
 def warnings(operator: Operator) -> list[str]:
@@ -116,7 +111,9 @@ def test_a_running_edition_tells_how_far_it_is(operator: Operator, greylisted: i
     assert list(edition["deliveries"])[:5] == ["queued", "sending", "sent", "deferred", "doubtful"]
     assert (edition["percent"], edition["per_second"], edition["seconds_left"]) == (0.0, 0.0, 0)
     assert document["deliveries"]["deferred"] > 0
+    assert document["waiting_for"] == {"greylisted": document["deliveries"]["deferred"]}
     shown = operator("status", "--now", NOW).out
+    assert re.search(r"(?m)^waiting for  \d+: greylisted$", shown)
     assert re.search(rf"(?m)^{greylisted} .* filled +0\.0 % of 1 +1 deferred", shown)
 
 
@@ -163,4 +160,27 @@ def test_watching_all_goes_on_a_document_a_line(operator: Operator) -> None:
         documents = [json.loads(watching.stdout.readline()) for _ in range(2)]
         watching.terminate()
     assert documents[0]["now"] < documents[1]["now"]
-    assert set(documents[0]) == {"now", "editions", "deliveries", "oldest_due_at"}
+    assert set(documents[0]) == SENDING
+
+
+def test_a_destination_that_turns_us_away_is_told(operator: Operator, db_url: str) -> None:
+    until = datetime(2026, 11, 16, 23, 10, tzinfo=UTC)
+    pause = {
+        "relay": "main",
+        "destination": "gmail",
+        "since": until,
+        "until": until,
+        "reason": "421 4.7.28\x1b[2J slow down",
+    }
+
+    async def turn_away() -> None:
+        db = database.connect(db_url)
+        async with db.transaction() as connection:
+            await connection.execute(sa.insert(models.Pause).values(pause))
+        await db.close()
+
+    asyncio.run(turn_away())
+    assert operator("status", "--now", NOW, "--json").document["pauses"][0]["destination"] == "gmail"
+    line = "turned away  from gmail by way of main, until 2026-11-16 23:10 UTC: 421 4.7.28 [2J slow down"
+    assert line in operator("status", "--now", NOW).out
+    assert operator("status", "--now", "2026-11-17T00:00:00Z", "--json").document["pauses"] == []

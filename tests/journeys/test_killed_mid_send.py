@@ -77,7 +77,7 @@ async def test_a_relay_restart_loses_nothing_and_repeats_one_mail_per_connection
     check_all_have_it(world)
 
 
-@pytest.mark.parametrize("db_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize(("db_url", "engine"), [("postgres", "in-process")], indirect=True)
 async def test_a_database_restart_in_the_middle_of_a_send_loses_nothing(world: World) -> None:
     sending = asyncio.create_task(passes.run_due(world.parts, world.now, world.sender))
     await nodes.until(lambda: len(world.server.received) >= CONNECTIONS + 2, [])

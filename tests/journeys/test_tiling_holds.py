@@ -25,8 +25,8 @@ from hypothesis import HealthCheck, Phase, settings, stateful, strategies as st
 from digest import addresses, links
 from digest.articles import models as articles
 from digest.audience import models as audience, preferences, signup, trail
-from digest.editions import models as editions, slots
-from digest.outbox import models as outbox
+from digest.editions import held, models as editions, slots
+from digest.outbox import cancelled, models as outbox, prune
 from digest.publications import Publication
 from tests.support import smtpserver, world as worlds
 from tests.support.world import Mail
@@ -82,6 +82,8 @@ class Tiling(stateful.RuleBasedStateMachine):
         self.dates: dict[str, dict[str, str]] = {reader: {} for reader in READERS}
         self.instants: dict[str, list[tuple[datetime, str]]] = {reader: [] for reader in READERS}
         self.answered: set[str] = set()
+        self.paused: set[int] = set()  # Editions
+        self.cancelled: set[int] = set()
         self.judged = 0
         self.numbers = itertools.count(1)
         self.url, self.home = url, home
@@ -230,6 +232,54 @@ class Tiling(stateful.RuleBasedStateMachine):
         known = self.known.get(reader)
         return known if known and known.is_active else None
 
+    # What the operator does
+
+    @stateful.rule(data=st.data(), after=st.integers(0, 30))
+    def pause_an_edition(self, data: st.DataObject, after: int) -> None:
+        """Also while it is being sent: some mails of it have left, others wait for a retry."""
+        self._tell(held.pause, data, self.paused, after)
+
+    @stateful.rule(data=st.data(), after=st.integers(0, 30))
+    def cancel_a_running_edition(self, data: st.DataObject, after: int) -> None:
+        edition = self._tell(held.cancel, data, self.cancelled, after)
+        if edition:
+            self.paused.discard(edition)
+            self.do(cancelled.roll(self.world.parts.db, edition, self.world.now))
+
+    def _tell(self, verb: Any, data: st.DataObject, told: set[int], after: int) -> int:
+        """Queue what is due, so that there is something to decide about, and tell one Edition that is under way."""
+        self.do(self.world.queue(after=timedelta(minutes=after)))
+        self._note_released()
+        under_way = [id_ for id_ in self.do(self._under_way()) if id_ not in told]
+        if not under_way:
+            return 0
+        edition: int = data.draw(st.sampled_from(under_way))
+        self.do(self._act(verb, edition))
+        told.add(edition)
+        return edition
+
+    async def _under_way(self) -> list[int]:
+        row = editions.Edition
+        async with self.world.parts.db.reading() as connection:
+            return list(await connection.scalars(sa.select(row.id).where(row.state.in_(held.RUNNING))))
+
+    async def _act(self, verb: Any, edition: int) -> None:
+        async with self.world.parts.db.transaction() as connection:
+            await verb(connection, edition, self.world.now)
+
+    @stateful.precondition(lambda self: self.paused)
+    @stateful.rule(data=st.data())
+    def resume_an_edition(self, data: st.DataObject) -> None:
+        edition = data.draw(st.sampled_from(sorted(self.paused)))
+        self.paused.remove(edition)
+        if edition in self.do(self._under_way()):
+            self.do(self._act(held.resume, edition))
+
+    @stateful.rule(days=st.integers(0, 3))
+    def forget_what_is_over(self, days: int) -> None:
+        """Much sooner than anybody would."""
+        self.do(prune.run(self.world.parts.db, timedelta(days=days), self.world.now))
+
     # What the world does
 
     @stateful.rule(
@@ -305,6 +355,7 @@ class Tiling(stateful.RuleBasedStateMachine):
         assert known.is_active, f"{mail.to} had left and still got {mail.subject}"
         assert not known.paused_until or known.paused_until <= mail.at, f"{mail.to} had paused"
         assert mail.articles, "a digest without an Article"
+        is_repeated = identity in self.got[mail.to].values()
         for name in mail.articles:
             earlier = self.got[mail.to].get(name)
             if earlier == identity:
@@ -315,12 +366,15 @@ class Tiling(stateful.RuleBasedStateMachine):
             assert known.matches(self.topics_of[name]), f"{name} is not of the topics {mail.to} holds"
             is_new = self.released.index(name) >= known.since
             assert is_new or name in known.may_have, f"{name} is from before"
-        self._judge_pace(mail, identity)
+        self._judge_pace(mail, identity, is_repeated=is_repeated)
         if mail.is_answered:
             self.answered.add(identity)
 
-    def _judge_pace(self, mail: Mail, identity: str) -> None:
-        slot, frequency = self.do(self._slot(mail))
+    def _judge_pace(self, mail: Mail, identity: str, *, is_repeated: bool) -> None:
+        slot, frequency, edition = self.do(self._slot(mail))
+        assert edition not in self.paused, "its Edition is paused"
+        # What was handed over before ends as it ends, also if that takes another copy.
+        assert is_repeated or edition not in self.cancelled, "its Edition was cancelled"
         if slots.local_date(slot):
             first = self.dates[mail.to].setdefault(slot, identity)
             assert first == identity, f"two digests for {slot} to {mail.to}"
@@ -329,18 +383,18 @@ class Tiling(stateful.RuleBasedStateMachine):
                 assert other == identity or mail.at - at >= timedelta(minutes=30), f"too soon after {at}"
             self.instants[mail.to].append((mail.at, identity))
 
-    async def _slot(self, mail: Mail) -> tuple[str, str]:
+    async def _slot(self, mail: Mail) -> tuple[str, str, int]:
         token = self.world.parts.signer.read_mail_token(mail.token)
         assert token is not None
         statement = (
-            sa.select(editions.Edition.slot, audience.Cadence.frequency)
+            sa.select(editions.Edition.slot, audience.Cadence.frequency, editions.Edition.id)
             .join(outbox.Delivery, outbox.Delivery.edition_id == editions.Edition.id)
             .join(audience.Cadence, audience.Cadence.id == editions.Edition.cadence_id)
             .where(outbox.Delivery.id == token.delivery_id)
         )
         async with self.world.parts.db.reading() as connection:
-            slot, frequency = (await connection.execute(statement)).one()
-        return slot, frequency
+            slot, frequency, edition = (await connection.execute(statement)).one()
+        return slot, frequency, edition
 
     def teardown(self) -> None:
         try:
@@ -354,6 +408,9 @@ class Tiling(stateful.RuleBasedStateMachine):
     def _settle(self) -> None:
         """Mend the relay, let every pause and month end, publish something for everybody: nothing may be missing."""
         self.world.server.behave()
+        for edition in self.paused & set(self.do(self._under_way())):
+            self.do(self._act(held.resume, edition))
+        self.paused.clear()
         for known in self.known.values():
             known.paused_until = (
                 None if known.paused_until and known.paused_until < self.world.now else known.paused_until

@@ -4,7 +4,8 @@ import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +15,18 @@ from digest.editions import contents, plan
 from digest.editions.models import Edition
 from digest.outbox import batch, fill
 from digest.outbox.models import Batch, Delivery
-from digest.run import inprocess
-from tests.support import table
+from digest.run import engine as engines, pulse, wiring
+from tests.support import shifts, table, world as worlds
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 NODES, READERS, DAY = 3, 10, timedelta(days=1)
+
+
+@pytest.fixture
+async def world(db_url: str, engine: str, tmp_path: Path, now: datetime, anyio_backend: str) -> AsyncIterator[World]:
+    async with worlds.a_world(db_url, tmp_path, now, engine=engine) as made:
+        yield made
 
 
 @pytest.fixture
@@ -29,7 +36,10 @@ async def senders(world: World, db_url: str) -> AsyncIterator[list[batch.Sender]
     desks = [
         dataclasses.replace(world.parts.desk, shelves=contents.Shelves(), topics=contents.Topics()) for _ in databases
     ]
-    yield [dataclasses.replace(world.sender, db=db, desk=desk) for db, desk in zip(databases, desks, strict=True)]
+    yield [
+        dataclasses.replace(world.sender, db=db, desk=desk, stopping=asyncio.Event())
+        for db, desk in zip(databases, desks, strict=True)
+    ]
     for db in databases:
         await db.close()
 
@@ -63,11 +73,12 @@ async def test_many_nodes_doing_everything_at_once_agree(world: World, senders: 
 
 
 async def everything(world: World, sender: batch.Sender) -> None:
-    filler = fill.Filler(sender.desk.shelves, sender.desk.topics, batch_size=2, slice_size=3)
+    driver = wiring.engine_of(world.parts.settings, sender.db)
+    filler = fill.Filler(sender.desk.shelves, sender.desk.topics, batch_size=2, slice_size=3, submit=driver.submit)
     await release.run(sender.db, world.now)
     await plan.run(sender.db, plan.Policy(), world.now)
+    shift = engines.Shift(sender, world.parts.fence, pulse.Pulse())
     while (await fill.run(sender.db, filler, world.now)).more:
-        await inprocess.drain(sender, {})
-    broken: dict[int, str] = {}
-    await inprocess.drain(sender, broken)
-    assert broken == {}
+        await shifts.work(driver, shift)
+    await shifts.work(driver, shift)
+    assert shift.pulse.failures == {}

@@ -2,17 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
 from digest.web import app, parts as web
+from tests.support import world as worlds
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 DAY = timedelta(days=1)
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+async def world(db_url: str, engine: str, tmp_path: Path, now: datetime, anyio_backend: str) -> AsyncIterator[World]:
+    async with worlds.a_world(db_url, tmp_path, now, engine=engine) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from digest import events, metrics
 from digest.outbox import attempts, outcomes, replies
 from digest.outbox.outcomes import Blame
 from digest.outbox.replies import Reply, Stage
+from tests.support import world as worlds
 
 AT = datetime(2026, 11, 2, 6, tzinfo=UTC)
 SENT = (Reply(250, "2.0.0 Ok: queued as 4bX", Stage.CONTENT), outcomes.Sent())
@@ -143,3 +144,25 @@ def test_nothing_is_written_above_the_level_yet_counted(caplog: pytest.LogCaptur
 def test_a_turn_without_attempts_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert logged(caplog) == []
     assert caplog.records == []
+
+
+@pytest.mark.anyio
+async def test_what_is_sent_is_told_once_it_is_recorded(world: worlds.World, caplog: pytest.LogCaptureFixture) -> None:
+    await world.subscribe("anna@gmail.com")
+    await world.subscribe("ben@example.org")
+    world.server.answer("rcpt", "450 4.7.1 Greylisted", address="ben@example.org", times=1)
+    await world.publish("one")
+    with caplog.at_level(logging.INFO, logger="digest.outbox.attempts"):
+        await world.run(after=timedelta(days=1))
+        await world.run(after=timedelta(hours=1))
+    rows = [record.msg for record in caplog.records if isinstance(record.msg, events.Rows)]
+    lines = [dict(zip(found.keys, row, strict=True)) for found in rows for row in found.rows]
+    told = sorted((line["destination"], line["tries"], line["stage"], line["outcome"]) for line in lines)
+    assert told == [
+        ("gmail", 1, "content", "accepted"),
+        ("other", 1, "rcpt", "deferred"),
+        ("other", 2, "content", "accepted"),
+    ]
+    assert all(line["announce_ms"] > 0 for line in lines)
+    assert [line["content_ms"] is None for line in lines] == [line["stage"] == "rcpt" for line in lines]
+    assert "@" not in json.dumps(lines)

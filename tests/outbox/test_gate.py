@@ -127,7 +127,8 @@ async def test_a_pause_holds_back_notices_too_and_ends_with_one_connection(
     paused = Block(Why.PAUSE, ("main", "gmail"))
     assert keeper.admit(is_urgent=True) == paused
     assert keeper.gate.room(paused, 9, now) == 0
-    assert keeper.gate.patience(paused, keeper.now) == 0
+    keeper.gate.held[paused] = 9
+    assert keeper.gate.excess(paused, keeper.now) == 9
     assert await keeper.put_off(paused, 2) == pytest.approx([600.1, 600.2], abs=0.05)
     keeper.now += timedelta(minutes=10)
     assert keeper.admit() == paused
@@ -161,15 +162,17 @@ async def test_others_begin_with_one_connection_when_a_pause_is_over(db: databas
     assert two.admit_all(9) == 1
 
 
-async def test_patience_is_as_long_as_the_rate_is_high(db: database.Database, now: datetime) -> None:
+async def test_as_many_are_kept_as_can_go_in_a_moment(db: database.Database, now: datetime) -> None:
     keeper = Keeper(db, now, limits=LIMITS)
-    assert keeper.gate.patience(Block(Why.RATE, ("main", "gmail")), keeper.now) == 40
-    assert keeper.gate.patience(Block(Why.WINDOW, ("main", "mail.example")), keeper.now) == 2
+    by_rate, by_window = Block(Why.RATE, ("main", "gmail")), Block(Why.WINDOW, ("main", "mail.example"))
+    keeper.gate.held.update({by_rate: 30, by_window: 30})
+    assert keeper.gate.excess(by_rate, now) == 20
+    assert keeper.gate.excess(by_window, now) == 30
     for _ in range(200):
         keeper.seconds += 0.1
         keeper.gate.end(OTHER, ACCEPTED)
-    assert 18 <= keeper.gate.patience(Block(Why.WINDOW, ("main", "mail.example")), keeper.now) <= 21
-    waits = await keeper.put_off(Block(Why.RATE, ("main", "gmail")), 20)
+    assert 25 <= keeper.gate.excess(by_window, now) <= 26
+    waits = await keeper.put_off(by_rate, 20)
     assert waits[-1] == pytest.approx(3.0, abs=0.05)
 
 
@@ -182,7 +185,8 @@ async def test_while_a_domain_warms_up_only_so_many_leave_in_a_day(db: database.
             sent += 1
             continue
         assert block == Block(Why.WARMUP, ("", "news.example.org"))
-        if keeper.gate.patience(block, keeper.now) == 0:
+        keeper.gate.held[block] = 1
+        if keeper.gate.excess(block, keeper.now):
             break
         await keeper.settle()
     assert sent == await keeper.used() == 100
@@ -193,6 +197,6 @@ async def test_while_a_domain_warms_up_only_so_many_leave_in_a_day(db: database.
     keeper.now += timedelta(days=1)
     block = keeper.admit()
     assert block is not None
-    assert keeper.gate.patience(block, keeper.now) > 0
+    assert keeper.gate.excess(block, keeper.now) == 0
     await keeper.settle()
     assert keeper.admit() is None

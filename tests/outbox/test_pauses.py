@@ -198,9 +198,9 @@ async def test_the_operator_may_lift_a_pause(nodes: tuple[Node, Node], db: datab
     one.hears(UNUSUAL)
     await one.settles(now)
     async with db.transaction() as connection:
-        assert await pauses.lift(connection, "gmail") == 1
+        assert await pauses.lift(connection, "gmail", now) == 0
         with pytest.raises(pauses.PauseError, match="'gmail' is not paused"):
-            await pauses.lift(connection, "gmail")
+            await pauses.lift(connection, "gmail", now)
     assert await one.looks(now) == {GMAIL}
     assert one.until(now) is None
 

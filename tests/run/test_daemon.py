@@ -16,7 +16,7 @@ from digest.audience.models import Subscription
 from digest.editions import plan
 from digest.outbox import lease, notices
 from digest.outbox.models import Delivery
-from digest.run import daemon, floor, inprocess, instance, loops
+from digest.run import daemon, exposing, floor, inprocess, instance, loops
 from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
@@ -226,4 +226,4 @@ class TestAddress:
 
     async def test_the_address_it_tells_is_the_real_one(self, db_url):
         with daemon._listen("127.0.0.1", 0) as listening:
-            assert daemon._url(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"
+            assert exposing.url_of(listening) == f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -8,6 +8,7 @@ import pytest
 from digest import database
 from digest.audience.models import Cadence, SubscriptionState
 from digest.editions import plan
+from digest.outbox.models import Batch, Delivery
 from digest.run import instance, pulse
 from tests.support import cast, table
 
@@ -91,3 +92,13 @@ async def test_a_database_that_hangs_is_not_waited_for(db, monkeypatch):
     monkeypatch.setattr(instance, "look", hang)
     monkeypatch.setattr(pulse, "PATIENCE_SECONDS", 0.05)
     assert "not answered" in (await look(db)).reasons[0]
+
+
+async def test_mails_that_wait_are_told_and_no_reason_to_worry(db):
+    batch = await table.add(db, Batch, edition_id=None)
+    values = {"publication_id": 1, "subscription_id": 1, "batch_id": batch, "created_at": cast.NOW - DAY}
+    await table.add(db, Delivery, **values)
+    found = await look(db)
+    assert found.is_ready
+    assert found.facts["oldest_mail_due_at"] == (cast.NOW - DAY).isoformat()
+    assert found.facts["oldest_due_at"] is None

@@ -51,6 +51,7 @@ async def test_no_pass_walks_a_table_that_grows(
             await world.publish(f"article-{day}", *(["heart"] if day % 2 else ["lungs"]))
             await world.run_until(world.now + timedelta(days=1), step=timedelta(hours=5))
         await world.leave("anna@example.org")
+        await world.parts.meter.text()
         await world.run()
         await prune.run(world.parts.db, timedelta(days=1), world.now + timedelta(days=90))
         assert len(world.mails) > 4

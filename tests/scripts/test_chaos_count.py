@@ -110,7 +110,12 @@ def test_what_was_cut_off_or_spoken_wrongly_is_told() -> None:
 
 
 def test_resuming_is_counted_from_the_restart_to_the_first_mail() -> None:
-    assert judged(*BOTH, kept("2", 7.5, "ben"), blows=(KILL,))["resumed_after_seconds"] == {
-        "median": 4.5,
-        "longest": 4.5,
-    }
+    found = judged(kept("1", 1, "anna"), kept("2", 7.5, "ben"), blows=(KILL,))
+    assert found["resumed_after_seconds"] == {"median": 4.5, "longest": 4.5}
+    again = Blow("kill", "node-2", 5, 5.1, back_at=6)
+    found = judged(kept("1", 1, "anna"), kept("2", 7.5, "ben"), blows=(KILL, again))
+    assert found["resumed_after_seconds"] == {"median": 1.5, "longest": 1.5}
+
+
+def test_resuming_is_not_counted_when_hardly_anybody_waits() -> None:
+    assert judged(*BOTH, kept("2", 7.5, "ben"), blows=(KILL,))["resumed_after_seconds"] == {}

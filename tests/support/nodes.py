@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -61,6 +62,11 @@ class Node:
         assert found, self.said
         return found[1]
 
+    def children(self) -> list[int]:
+        """The processes this one has begun."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
     async def end(self) -> int:
         """As a service manager ends it; the exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -85,10 +91,10 @@ async def running(
                 await node.kill()
 
 
-async def until(what: Callable[[], bool], nodes: list[Node]) -> None:
+async def until(what: Callable[[], bool], nodes: list[Node], *, patience: float = PATIENCE) -> None:
     """Wait for something to be so; tells what the nodes said if it never is."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while not what():  # noqa: ASYNC110 - it is another process that tells
                 await asyncio.sleep(0.02)
     except TimeoutError:

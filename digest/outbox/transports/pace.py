@@ -12,8 +12,8 @@ from digest.outbox.replies import Cause, Reply
 # new takes it for an attack; two are no burst, and one more with each success is still 16 lines within a second.
 AT_FIRST, AT_MOST = 2, 8
 # After a failed connect: doubling from the first to the last, and each shortened by up to a half by chance, so that
-# many workers do not return together. A relay that restarts is back within half a minute.
-FIRST_REST, LONGEST_REST = 0.5, 30.0
+# many workers do not return together. A relay that restarts is back within seconds, and everything waits for it.
+FIRST_REST, LONGEST_REST = 0.5, 10.0
 # Lines lost to a "too many" come back one by one. A relay counts by the minute, so half of one shows whether it minds.
 GROW_SECONDS = 30.0
 # The lines of one burst are all refused at about the same time; that is one "too many", not several.

@@ -20,13 +20,13 @@ def test_more_lines_are_opened_at_once_as_they_come_up_and_one_after_a_failure()
     assert mood.at_once == 1
 
 
-def test_rests_double_up_to_half_a_minute_and_end_with_a_success():
+def test_rests_double_up_to_ten_seconds_and_end_with_a_success():
     mood, now, rests = Pace(10), 100.0, []
     for _ in range(8):
         mood.failed(DOWN, now, 0, 0.0)
         rests.append(mood.rests_until - now)
         now = mood.rests_until
-    assert rests == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert rests == [0.5, 1, 2, 4, 8, 10, 10, 10]
     assert mood.trouble == DOWN
     mood.connected()
     assert (mood.rests_until, mood.failures, mood.trouble) == (0, 0, None)
