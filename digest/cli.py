@@ -33,6 +33,7 @@ app.add_typer(groups.articles, name="articles")
 app.add_typer(groups.editions, name="editions")
 app.add_typer(groups.dkim, name="dkim")
 app.add_typer(groups.deliveries, name="deliveries")
+app.add_typer(groups.throttle, name="throttle")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,8 @@
 
 aiosqlite runs every call in a thread of its own: four hand-overs per statement, which cost more than the statement.
 Sending a mail takes several, so those run where they are, in the event loop. What could take long there does not
-happen: nobody waits for the write lock inside SQLite (the loop goes on meanwhile), and no statement walks a table.
+happen: nobody waits for the write lock inside SQLite (the loop goes on meanwhile), no statement walks a table, and
+COMMIT, which waits for the disk, has a thread.
 Long statements belong on the engine with threads.
 """
 
@@ -60,6 +61,10 @@ class Dialect(pysqlite.SQLiteDialect_pysqlite):
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         await_only(_AT_ONCE)
         cursor.executemany(statement, parameters)
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """The one call that waits, for the disk; replies go on being heard meanwhile, and share the next commit."""
+        await_only(asyncio.get_running_loop().run_in_executor(None, dbapi_connection.commit))
 
     @classmethod
     def get_pool_class(cls, url: URL) -> type[pool.Pool]:

@@ -76,13 +76,16 @@ class Relay:
 
 
 class Node:
-    """A process of the service: `digest serve`, or `digest worker`."""
+    """A process of the service: `digest serve`, or `digest worker`. Its name is the verb and a number."""
 
-    def __init__(self, house: House, verb: str, name: str, log: Path, settings: dict[str, str]) -> None:
-        self.house, self.verb, self.name, self.log = house, verb, name, log
-        self.settings, self.starts = settings, 0
+    def __init__(self, house: House, name: str, notes: Path, relays: list[Relay], settings: dict[str, str]) -> None:
+        self.house, self.name, self.relays, self.settings = house, name, relays, settings
+        self.verb = name.rstrip("0123456789")
+        self.starts = 0
         # While it is being hurt, nobody else is to start it.
         self.is_in_hand = False
+        self.log = notes / f"{name}.log"
+        self._home = notes / f"{name}.home"
 
     @property
     def title(self) -> str:
@@ -92,13 +95,23 @@ class Node:
     async def start(self) -> None:
         self.starts += 1
         self.is_in_hand = False
-        settings = {key: value.replace("{helo}", self.title) for key, value in self.settings.items()}
-        environment = self.house.environment(**settings)
+        self._write_settings()
+        environment = self.house.environment(DIGEST_HOME=str(self._home), **self.settings)
         options = ("--port", "0") if self.verb == "serve" else ()
         with self.log.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "digest", self.verb, *options), env=environment, stdout=output, stderr=output
             )
+
+    def _write_settings(self) -> None:
+        """Relays are named in a file, and each of our processes names itself to them."""
+        urls = {relay.name: f"smtp://127.0.0.1:{relay.port}?helo={self.title}" for relay in self.relays}
+        if len(urls) == 1:
+            self.settings["DIGEST_SMTP_URL"] = next(iter(urls.values()))
+        lines = [f'    {{ name = "{name}", url = "{url}" }},' for name, url in urls.items() if len(urls) > 1]
+        (self._home / "config").mkdir(parents=True, exist_ok=True)
+        text = "\n".join(["[smtp]", "relays = [", *lines, "]"]) if lines else ""
+        (self._home / "config" / "digest.toml").write_text(text, encoding="utf-8")
 
     async def kill(self) -> Blow:
         self.is_in_hand, at, title = True, time.monotonic(), self.title

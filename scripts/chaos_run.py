@@ -49,7 +49,7 @@ class Run:
     house: House
     readers: frozenset[str]
     random: random.Random
-    relay: Relay
+    relays: list[Relay]
     nodes: list[Node]
     limit_seconds: float
     ledger: Ledger = dataclasses.field(default_factory=Ledger)
@@ -97,7 +97,8 @@ class Run:
                     await node.start()
 
     def _look(self) -> None:
-        self.relay.read_into(self.ledger)
+        for relay in self.relays:
+            relay.read_into(self.ledger)
 
     async def _hurt(self) -> None:
         kinds = [kind for kind, times in self.scenario.blows.items() for _ in range(times)]
@@ -150,18 +151,18 @@ class Run:
         return await self.random.choice(self.nodes).freeze(FREEZE_SECONDS)
 
     async def _relay(self) -> Blow:
-        at = time.monotonic()
-        await self.relay.kill()
-        return await self._back(Blow("kill relay", self.relay.name, at, time.monotonic()), self.relay)
+        relay, at = self.random.choice(self.relays), time.monotonic()
+        await relay.kill()
+        return await self._back(Blow("kill relay", relay.name, at, time.monotonic()), relay)
 
     async def _refuse(self) -> Blow:
-        """No new connections for a while."""
-        at, rude = time.monotonic(), self.relay.rude
-        how = self.random.choice(["421", "close"])
-        await self.relay.become(dataclasses.replace(rude, refuse=how, close_after=1))
+        """No new connections for a while, and an end to the old ones."""
+        relay, at = self.random.choice(self.relays), time.monotonic()
+        rude, how = relay.rude, self.random.choice(["421", "close"])
+        await relay.become(dataclasses.replace(rude, refuse=how, close_after=1))
         await asyncio.sleep(self.random.uniform(1, 4))
-        await self.relay.become(rude)
-        return Blow("refuse", self.relay.name, at, time.monotonic(), time.monotonic(), is_gentle=True)
+        await relay.become(rude)
+        return Blow("refuse", relay.name, at, time.monotonic(), time.monotonic(), is_gentle=True)
 
     async def _database(self) -> Blow:
         cluster = self.house.cluster
@@ -229,14 +230,15 @@ async def prepared(
         notes = ground.folder / scenario.name
         notes.mkdir()
         house = await ground.house(scenario.name, at=_place(stack, scenario))
-        relay = Relay("relay", notes, draw.randrange(2**32))
-        relay.rude = scenario.rude
-        await relay.start()
-        stack.push_async_callback(relay.kill)
-        nodes = [_node(house, notes, relay, scenario, name) for name in _names(scenario)]
+        relays = [Relay(f"relay{number}", notes, draw.randrange(2**32)) for number in range(scenario.relays)]
+        for relay in relays:
+            relay.rude = scenario.rude
+            await relay.start()
+            stack.push_async_callback(relay.kill)
+        nodes = [_node(house, notes, relays, scenario, name) for name in _names(scenario)]
         for node in nodes:
             stack.push_async_callback(_kill, node)
-        yield kind(scenario, house, ground.readers, draw, relay, nodes, limit_seconds)
+        yield kind(scenario, house, ground.readers, draw, relays, nodes, limit_seconds)
 
 
 def _place(stack: contextlib.AsyncExitStack, scenario: Scenario) -> Path | None:
@@ -248,12 +250,10 @@ def _names(scenario: Scenario) -> list[str]:
     return serving + [f"worker{number}" for number in range(scenario.workers)]
 
 
-def _node(house: House, notes: Path, relay: Relay, scenario: Scenario, name: str) -> Node:
-    settings = SETTINGS | {
-        "DIGEST_SMTP_URL": f"smtp://127.0.0.1:{relay.port}?helo={{helo}}",
-        "DIGEST_ENGINE_PROCESSES": "0" if scenario.workers else str(scenario.children),
-    }
-    return Node(house, name.rstrip("0123456789"), name, notes / f"{name}.log", settings)
+def _node(house: House, notes: Path, relays: list[Relay], scenario: Scenario, name: str) -> Node:
+    processes = "0" if scenario.workers else str(scenario.children)
+    settings = SETTINGS | {"DIGEST_ENGINE_PROCESSES": processes}
+    return Node(house, name, notes, relays, settings)
 
 
 async def _kill(node: Node) -> None:

@@ -26,6 +26,7 @@ class Scenario:
     nodes: int = 1
     workers: int = 0
     children: int = 1
+    relays: int = 1
     rude: Rudeness = CALM
     only: tuple[str, ...] = ()
 
@@ -43,6 +44,7 @@ ALL = (
     Scenario("end", {END: 8}),
     Scenario("end-workers", {END: 8}, workers=2),
     Scenario("relay", {RELAY: 12}),
+    Scenario("relays-2", {RELAY: 8, KILL: 5}, relays=2, rude=Rudeness(drop_before=0.005, drop_after=0.005)),
     Scenario("refuse", {REFUSE: 5}),
     Scenario("database", {DATABASE: 10}, nodes=2, only=ON_SERVER),
     Scenario("disk", {DISK: 5}, only=("sqlite",)),

@@ -124,6 +124,18 @@ def test_hosts_in_the_environment_are_separated_by_commas(tmp_path: Path) -> Non
     assert found.ingest.allow_hosts == ("one.example", "two.example")
 
 
+def test_rates_in_the_environment_are_separated_by_commas(tmp_path: Path) -> None:
+    variables = {
+        "DIGEST_THROTTLE_RELAYS": "mx.example:587=14",
+        "DIGEST_THROTTLE_DESTINATIONS": "gmail=20, a.example=.5",
+    }
+    found = config.load(tmp_path, variables).throttle
+    assert found.relays == {"mx.example:587": 14}
+    assert {name: limit.per_second for name, limit in found.destinations.items()} == {"gmail": 20, "a.example": 0.5}
+    [mistake] = mistakes(tmp_path, {"DIGEST_THROTTLE_RELAYS": "14"})
+    assert "write NAME=PER_SECOND" in mistake
+
+
 def test_signing_keys_come_from_a_list_or_from_the_environment(tmp_path: Path) -> None:
     listed = "[dkim]\nkeys = [{ domain = 'a.example', selector = 's', key_file = 'var/a.pem' }]\n"
     [key] = config.load(written(tmp_path, listed), {}).dkim.keys

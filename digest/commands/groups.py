@@ -1,4 +1,4 @@
-"""The verbs that come in groups: `digest db|subscribers|articles|editions|dkim …`. They only say what they take."""
+"""The verbs that come in groups: `digest db|subscribers|articles|editions|throttle …`. They only say what they take."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +13,8 @@ articles = typer.Typer(no_args_is_help=True, help="Single articles: hand in, lis
 deliveries = typer.Typer(no_args_is_help=True, help="Single mails: which are in doubt, and what to do about one.")
 editions = typer.Typer(no_args_is_help=True, help="Editions: list, release, pause, resume, cancel.")
 dkim = typer.Typer(no_args_is_help=True, help="The keys that sign mails, and their DNS records.")
+
+throttle = typer.Typer(no_args_is_help=True, help="What holds mail back: rates, pauses, the warm-up.")
 
 
 @database.command("upgrade")
@@ -236,3 +238,23 @@ def resolve(
     if len(wishes) != 1:
         raise typer.BadParameter("say exactly one of --sent, --resend, --roll")
     return deliveries.resolve(delivery, wishes[0], now=now, as_json=json)
+
+
+@throttle.command("list")
+def list_throttles(now: Now = None, json: Json = False) -> int:
+    """Show limits, paused destinations, and how many mails were put off for which reason."""
+    from digest.commands import throttling
+
+    return throttling.listing(now=now, as_json=json)
+
+
+@throttle.command()
+def lift(
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="As listed, or a domain.")],
+    now: Now = None,
+    json: Json = False,
+) -> int:
+    """End the pause of a destination that turned us away. If it does so again, the next pause is not longer."""
+    from digest.commands import throttling
+
+    return throttling.lift(destination, now=now, as_json=json)

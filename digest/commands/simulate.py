@@ -18,7 +18,7 @@ from digest.audience import models as audience
 from digest.commands import copying, output, session
 from digest.demo import virtual
 from digest.editions import models as editions
-from digest.outbox import models as outbox
+from digest.outbox import gate, models as outbox, windows
 from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import transport
 from digest.run import instance, wiring
@@ -136,8 +136,11 @@ async def _play(parts: wiring.Parts, publication: Any, start: datetime, end: dat
     async with copying.copied(parts.db) as url, _on(url, parts, moment) as copy:
         await _prepare(copy, publication.id)
         void = Void(moment)
+        sender = copy.sender(void)
+        # The plan holds in the days ahead too; rates do not, for their clock is the real one.
+        sender.gate = gate.Gate(gate.Rules(is_careful=parts.gate.rules.is_careful, shape=windows.Shape(start=500)))
         with output.progress("simulate", int((end - start).total_seconds())) as advance:
-            await virtual.play(copy, copy.sender(void), moment, end, _steps(start, advance))
+            await virtual.play(copy, sender, moment, end, _steps(start, advance))
         mails = await _mails(copy, void.taken)
         held = await _held(copy)
     return {"publication": publication.slug, "from": start, "to": end, "mails": mails, "held": held}

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, publications, urls, zones
 from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
-from digest.commands import output, sending, session
+from digest.commands import output, sending, session, throttling
 from digest.outbox import doubts, models as outbox
 from digest.run import instance, wiring
 
@@ -42,6 +42,7 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
             "publications": await _publications(connection),
             "sources": await _sources(connection),
             "doubts_held": await _doubts_held(connection, parts.settings.smtp.doubt),
+            "throttle": await throttling.gather(connection, parts),
         }
         owner = await connection.scalar(sa.select(database.Meta.value).where(database.Meta.key == instance.INSTANCE))
     found = {**await sending.gather(parts.db, parts.clock()), **found}
@@ -142,7 +143,7 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     for source in found["sources"]:
         if source["held"]:
             lines.append(f"{source['held']} articles of source {source['id']} are held: digest release {source['id']}")
-    return lines + _stuck(found)
+    return lines + _stuck(found) + throttling.warnings(found["throttle"])
 
 
 def _stuck(found: dict[str, Any]) -> list[str]:
@@ -169,7 +170,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     told = [f"installation {found['instance']} on {found['database']}, time zone rules {found['tzdata']}", ""]
     for publication in found["publications"]:
         told += _publication_lines(publication)
-    return told + _source_lines(found["sources"]) + sending.summary(found) + _warning_lines(found["warnings"])
+    told += _source_lines(found["sources"]) + sending.summary(found)
+    return told + throttling.held(found["throttle"]) + _warning_lines(found["warnings"])
 
 
 def _warning_lines(warnings: Sequence[str]) -> list[str]:

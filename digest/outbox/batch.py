@@ -101,6 +101,7 @@ class _Loop:
         self.sender, self.batch, self.owner, self.exhausted = sender, batch, owner, exhausted
         self.queue = lineup.Lineup(sender, is_urgent=batch.edition_id is None)
         self.is_ours = True
+        self._last_scene: facts.Scene | None = None
         self.trouble = ""
         self.counts: Counter[str] = Counter()
 
@@ -149,6 +150,7 @@ class _Loop:
         if self._may_go_on:
             await self._supply()
             queue.announce()
+            queue.write_ahead()
             if not queue.todo:
                 # All are looked at: the next Batch needs a moment to get as far, and must not come too late.
                 self.exhausted.set()
@@ -170,7 +172,7 @@ class _Loop:
             return
         try:
             async with sender.db.glance() as connection:
-                scene = await facts.scene(connection, self.batch, self.owner)
+                scene = await self._scene(connection)
                 self.is_ours = scene.is_ours and not scene.is_paused
                 await sender.gate.look(connection, sender.clock())
                 proposals = await handing.propose(connection, sender.desk, scene, ids, sender.clock())
@@ -183,6 +185,13 @@ class _Loop:
             raise
         queue.add(proposals, scene.occasion)
 
+    async def _scene(self, connection: AsyncConnection) -> facts.Scene:
+        if self._last_scene is None:
+            self._last_scene = await facts.scene(connection, self.batch, self.owner)
+        else:
+            self._last_scene = await facts.again(connection, self.batch, self.owner, self._last_scene)
+        return self._last_scene
+
     async def _wait(self) -> None:
         """Until there is something to commit, a line to be had, or a wish to stop."""
         queue, sender = self.queue, self.sender
@@ -190,11 +199,14 @@ class _Loop:
             queue.withdraw()
         if queue.is_on_wire:
             await queue.happening(GATHER_SECONDS)
-        elif queue.parking and self._may_go_on and not (queue.waiting or queue.stops):
-            await asyncio.sleep(lineup.PARKED_SECONDS)
         elif queue.is_blocked:
             # Readers somebody else holds a lock on.
             await asyncio.sleep(BUSY_SECONDS)
+        elif queue.has_replies:
+            # All of them came while the next mails were looked up.
+            return
+        elif queue.parking and self._may_go_on and not (queue.waiting or queue.stops):
+            await asyncio.sleep(lineup.PARKED_SECONDS)
         elif queue.waiting and self._may_go_on and not queue.stops:
             if trouble := sender.transport.trouble():
                 self.trouble, self.is_ours = f"the relay cannot take mail: {trouble.text}", False
@@ -212,7 +224,7 @@ class _Loop:
         kept: list[Mail] = []
         try:
             async with sender.db.brief() as connection:
-                scene = await facts.scene(connection, self.batch, self.owner)
+                scene = await self._scene(connection)
                 # A refusal of what we no longer hold is another worker's to hear again.
                 count = [one for one in settled if one.was_handed_over or scene.is_ours]
                 await record.results(connection, count, sender.desk.hasher, now)
@@ -241,13 +253,14 @@ class _Loop:
         self._count(settled, stopped)
         queue.look_again([one for one in stops if one not in stopped])
         queue.keep(kept)
+        may_leave, may_wait = set(leaving), set(kept)
         late = time.monotonic() - began > FRESH_SECONDS
         for mail in accepted:
-            if mail in leaving and not late:
+            if mail in may_leave and not late:
                 queue.pour(mail, now)
-            elif mail in leaving:
+            elif mail in may_leave:
                 queue.hand_back(mail, now)
-            elif mail not in kept:
+            elif mail not in may_wait:
                 queue.abandon(mail)
 
     def _count(self, settled: list[record.Settled], stopped: list[handing.Proposal]) -> None:

@@ -19,6 +19,7 @@ from digest.audience import models as audience, suppression
 from digest.editions import cadence as cadences, choose, contents, plan
 from digest.outbox import facts, handover, models, writer
 from digest.outbox.facts import Facts, Scene
+from digest.outbox.transports import transport
 
 
 @dataclasses.dataclass(slots=True)
@@ -30,6 +31,7 @@ class Proposal:
     revision: int | None
     upto: int | None = None
     ready: writer.Ready | None = None
+    letter: transport.Letter | None = None
 
     @property
     def id(self) -> int:

@@ -22,19 +22,17 @@ from digest.outbox import models, record
 # A worker that died is found out after this many seconds; renewing three times as often survives two lost renewals.
 LEASE_SECONDS = 10
 RENEW_SECONDS = 3
+# No Batch has a higher number.
+LEAST_URGENT = 1000
 
 log = structlog.get_logger()
 
 
 async def find_due(db: database.Database, but: Collection[int] = (), *, priority: int | None = None) -> int | None:
     """The most urgent Batch that is free, not in `but` and not of a paused Edition; no less urgent than `priority`."""
-    batch = models.Batch
-    free = sa.select(batch.id).where(is_free(), batch.id.not_in(list(but)))
-    if priority is not None:
-        free = free.where(batch.priority <= priority)
-    statement = free.order_by(batch.priority, batch.id).limit(1)
+    values = {"but": list(but), "most": LEAST_URGENT if priority is None else priority}
     async with db.glance() as connection:
-        return (await connection.execute(statement)).scalar()
+        return (await connection.execute(_DUE, values)).scalar()
 
 
 def is_free() -> sa.ColumnElement[bool]:
@@ -43,7 +41,9 @@ def is_free() -> sa.ColumnElement[bool]:
     expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < database.clock_now())
     # One whose holder has gone is taken also while its Edition is paused: what was on the wire must become doubt.
     queued = sa.and_(batch.state == models.BatchState.QUEUED, ~_is_paused())
-    return sa.and_(batch.state != models.BatchState.DONE, sa.or_(queued, expired))
+    # Written out, as the index on Batches that are not done has it.
+    is_open = batch.state != sa.literal_column("'done'")
+    return sa.and_(is_open, sa.or_(queued, expired))
 
 
 def _is_paused() -> sa.ColumnElement[bool]:
@@ -53,36 +53,41 @@ def _is_paused() -> sa.ColumnElement[bool]:
     return sa.func.coalesce(models.Batch.edition_id, 0).in_(paused)
 
 
-async def is_paused(connection: AsyncConnection, edition_id: int | None) -> bool:
-    """Whether the operator wants nothing of this Edition handed over now."""
-    edition = editions.Edition
-    paused = sa.select(edition.id).where(edition.id == edition_id, edition.paused_at.is_not(None))
-    return (await connection.execute(paused)).first() is not None
-
-
 async def take(db: database.Database, batch_id: int, owner: str, now: datetime) -> tuple[Any, int]:
     """The Batch's row if it is ours now, else None.
 
     What a vanished holder had handed over is in doubt from then on, and how many mails that is comes with the row.
     """
-    batch = models.Batch
-    taken = (
-        sa.update(batch)
-        .where(batch.id == batch_id, is_free())
-        .values(
-            state=models.BatchState.RUNNING,
-            owner=owner,
-            lease_until=database.clock_after(LEASE_SECONDS),
-            tries=batch.tries + 1,
-        )
-        .returning(batch.id, batch.edition_id, batch.tries)
-    )
     async with db.brief() as connection:
-        row = (await connection.execute(taken)).one_or_none()
+        row = (await connection.execute(_TAKEN, {"p_batch": batch_id, "p_owner": owner})).one_or_none()
         doubtful = await record.vanished(connection, batch_id, now) if row is not None else 0
     if doubtful:
         log.warning("batch_taken_over", batch=batch_id, doubtful=doubtful)
     return row, doubtful
+
+
+def _due() -> Any:
+    batch = models.Batch
+    free = sa.select(batch.id).where(
+        is_free(), ~database.listed(batch.id, "but"), batch.priority <= sa.bindparam("most")
+    )
+    return free.order_by(batch.priority, batch.id).limit(sa.literal_column("1"))
+
+
+def _taken() -> Any:
+    batch = models.Batch
+    values = {
+        "state": models.BatchState.RUNNING,
+        "owner": sa.bindparam("p_owner"),
+        "lease_until": database.clock_after(LEASE_SECONDS),
+        "tries": batch.tries + 1,
+    }
+    taken = sa.update(batch).where(batch.id == sa.bindparam("p_batch"), is_free()).values(values)
+    return taken.returning(batch.id, batch.edition_id, batch.tries)
+
+
+# Built once, for every worker asks several times a second.
+_DUE, _TAKEN = _due(), _taken()
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ plain calls and callbacks, for it happens once per mail.
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import random
 import time
 from collections import deque
@@ -156,6 +157,12 @@ class Lineup:
         if not self.waiting:
             self._give_back_idle()
 
+    def write_ahead(self) -> None:
+        """Write the letters the next commit will want, while servers are still busy with the last."""
+        for proposal in list(itertools.islice(self.waiting, len(self._on_wire) // 2)):
+            if self._letter(proposal) is None:
+                self.waiting.remove(proposal)
+
     def _line(self, relay: str | None) -> transports.Line | None:
         for place, line in enumerate(self._idle):
             if relay in (None, line.relay):
@@ -196,10 +203,13 @@ class Lineup:
 
     def _letter(self, proposal: handing.Proposal) -> transports.Letter | None:
         """The letter, or None for one that cannot be written: it must not stop the others."""
+        if proposal.letter is not None:
+            return proposal.letter
         ready, row = proposal.ready, proposal.facts.row
         assert ready is not None
         made = self._sender.trap(lambda: self._sender.desk.writer.letter(ready, row, self._sender.clock()))
         if isinstance(made, transports.Letter):
+            proposal.letter = made
             return made
         if isinstance(made, errors.DigestError):
             outcome: outcomes.Outcome = outcomes.GiveUp(str(made), outcomes.Blame.ADDRESS, suppress=False, is_miss=True)
@@ -365,6 +375,11 @@ class Lineup:
         """Whether all that is left waits for somebody else's lock. Asking forgets it."""
         blocked, self._is_blocked = self._is_blocked, False
         return blocked
+
+    @property
+    def has_replies(self) -> bool:
+        """Whether there is anything to commit."""
+        return self._ready > 0
 
     @property
     def _ready(self) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database
 from digest.editions import models as editions
-from digest.outbox import fill, models
+from digest.outbox import fill, models, pauses, warmup
 
 # SQLite's one write lock is held for a slice: at most some 50 ms for so many rows. Between two slices the sender gets
 # its turn.
@@ -37,8 +37,11 @@ class Pruned:
 
 
 async def run(db: database.Database, keep: timedelta | None, now: datetime) -> Pruned:
-    """Forget what ended longer ago than `keep`; None keeps all."""
+    """Forget what ended longer ago than `keep`; None keeps all. Pauses nobody has mail for go in any case."""
     pruned = Pruned()
+    async with db.transaction() as connection:
+        await pauses.prune(connection, now)
+        await warmup.prune(connection, now)
     if keep is None:
         return pruned
     before = now - keep

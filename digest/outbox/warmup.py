@@ -132,6 +132,11 @@ async def today(connection: AsyncConnection, now: datetime) -> list[Day]:
     return [await _look(connection, domain, now.date()) for domain in sorted(names)]
 
 
+async def prune(connection: AsyncConnection, now: datetime) -> None:
+    """Forget days that no ceiling asks for any more."""
+    await connection.execute(sa.delete(models.Ration).where(models.Ration.day < now.date() - 2 * MEMORY))
+
+
 async def _look(connection: AsyncConnection, domain: str, day: date) -> Day:
     ration = models.Ration
     days = sa.select(ration.day, ration.used).where(ration.domain == domain, ration.day >= day - MEMORY)

@@ -64,3 +64,27 @@ def test_an_edition_there_is_not_or_no_longer(operator: Operator) -> None:
     answer = operator("editions", "cancel", edition)
     assert answer.code == 2
     assert "is finished" in answer.complaint
+
+
+def test_what_is_long_over_is_forgotten_and_explained_as_such(operator: Operator) -> None:
+    operator.begin()
+    operator("run", *NOW)
+    operator("run", "--now", "2026-11-10T05:00:00Z")
+    reader = "david.owens@example.org"
+    before = len(operator("explain", "mias-feed", reader, "--json").document["editions"])
+    assert operator("prune", *NOW).out == "Forgotten: 0 deliveries, 0 batches, 0 editions, 0 selections.\n"
+    later = ("--now", "2027-03-01T05:00:00Z")
+    pruned = operator("prune", *later, "--json").document
+    assert pruned["deliveries"] > 0
+    assert operator("prune", *later, "--json").document["deliveries"] == 0
+    told = operator("explain", "mias-feed", reader, *later, "--json").document["editions"]
+    assert len(told) <= before
+    assert {entry["reason"] for entry in told if entry["delivery"] is None} <= {"mails of that time are no longer kept"}
+
+
+def test_retention_of_0_days_is_for_ever(operator: Operator) -> None:
+    operator.set(DIGEST_RETENTION_DELIVERIES_DAYS="0")
+    operator.begin()
+    operator("run", *NOW)
+    pruned = operator("prune", "--now", "2036-01-01T00:00:00Z", "--json").document
+    assert set(pruned.values()) == {0}

@@ -138,8 +138,9 @@ async def test_workers_outlive_a_database_that_is_killed(
         await check_all_have_it(world, repeated=2 * CONNECTIONS)
 
 
+@pytest.mark.parametrize(("db_url", "engine"), [("sqlite", "in-process"), ("postgres", "procrastinate")], indirect=True)
 class TestChildren:
-    """`digest serve` with processes of its own, over any database."""
+    """`digest serve` with processes of its own."""
 
     @pytest.fixture
     async def serving(self, world: World, db_url: str) -> AsyncIterator[Node]:

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from digest import database
 from digest.articles.models import Article
@@ -12,7 +13,7 @@ from digest.audience import preferences, unsubscribe
 from digest.audience.models import Subscription, SubscriptionState
 from digest.editions.models import Edition, EditionState, Selection
 from digest.outbox import doubts, fill, prune, reading
-from digest.outbox.models import Batch, BatchState, Delivery, DeliveryState
+from digest.outbox.models import Batch, BatchState, Delivery, DeliveryState, Pause
 from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +141,16 @@ async def test_a_selection_outlives_its_deliveries_unless_something_in_flight_na
     await a_delivery(db, edition, subscription_id=9, state="doubtful", finished_at=None, selection_id=ids[2])
     assert (await run(db))[3] == 1
     assert await left(db, Selection) == [ids[0], ids[2]]
+
+
+async def test_a_pause_nobody_has_mail_for_goes_even_where_all_is_kept(db, publication):
+    usual = {"relay": "relay", "since": LONG_AGO, "level": 1, "reason": "421"}
+    async with db.transaction() as connection:
+        for destination, until in (("old.example", LONG_AGO), ("new.example", NOW + DAY)):
+            await connection.execute(sa.insert(Pause).values(**usual, destination=destination, until=until))
+    await run(db, keep=None)
+    async with db.reading() as connection:
+        assert (await connection.execute(sa.select(Pause.destination))).scalars().all() == ["new.example"]
 
 
 async def test_many_nodes_forget_each_row_once(db, db_url, publication, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 
 from digest import config, database, links
 from digest.articles import changes
+from digest.outbox import windows
 from digest.outbox.transports import file, smtp
 from digest.run import schema, wiring
 from tests.support import cast
@@ -87,3 +88,33 @@ async def test_a_database_that_is_not_there_is_a_plain_complaint(tmp_path):
 async def test_a_missing_key_is_a_plain_complaint(db_url, tmp_path):
     with pytest.raises(links.KeyProblem):
         await build(tmp_path, database={"url": db_url}, secret_keys="")
+
+
+@pytest.mark.parametrize(
+    ("plan", "url", "is_careful"),
+    [
+        ("auto", "smtp://relay.example.org:587", True),
+        ("auto", "smtps://relay.example.org", True),
+        # A mail server on this machine is a real one; a test server has another port.
+        ("auto", "smtp://127.0.0.1", True),
+        ("auto", "smtp://localhost:25", True),
+        ("auto", "smtp://localhost:1025", False),
+        ("auto", "file:///var/mail/out", False),
+        ("auto", "", False),
+        ("auto", "smtp://relay.example.org:port", True),
+        ("careful", "smtp://localhost:1025", True),
+        ("open", "smtp://relay.example.org:587", False),
+    ],
+)
+def test_a_new_domain_warms_up_unless_mail_stays_here_or_the_operator_knows_better(plan, url, is_careful):
+    rules = wiring.rules(settings(smtp={"url": url}, throttle={"plan": plan}))
+    assert rules.is_careful is is_careful
+    assert (rules.shape.start == windows.Shape.start) is is_careful
+
+
+def test_limits_go_by_the_names_of_destinations():
+    limit = {"GMail.com": {"per_second": 20, "connections": 5}, "news.example": {"connections": 2}}
+    rules = wiring.rules(settings(throttle={"per_second": 14, "relays": {"mx:25": 3}, "destinations": limit}))
+    assert rules.limits.destinations == {"gmail": 20}
+    assert rules.shape.caps == {"gmail": 5, "news.example": 2}
+    assert [rules.limits.rate(key) for key in (("mx:25", ""), ("other:25", ""))] == [3, 14]

@@ -82,14 +82,14 @@ class Operator:
         if with_readers:
             assert self("subscribers", "import", "mias-feed", READERS, "--confirmed", "--now", BEGIN).code == 0
 
-    def behind_the_back(self, url: str, statement: str) -> None:
+    def behind_the_back(self, url: str, statement: str | sa.Executable) -> None:
         """Rows changed as no verb changes them."""
 
         async def work() -> None:
             db = database.connect(url)
             try:
                 async with db.transaction() as connection:
-                    await connection.execute(sa.text(statement))
+                    await connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
             finally:
                 await db.close()
 

@@ -10,7 +10,7 @@ from digest import database
 async def rows(db: database.Database, model: Any, **equal: Any) -> list[Any]:
     """All rows of a table whose columns equal these, by id."""
     async with db.reading() as connection:
-        statement = sa.select(model).filter_by(**equal).order_by(model.id)
+        statement = sa.select(model).filter_by(**equal).order_by(*model.__table__.primary_key)
         return list((await connection.execute(statement)).all())
 
 
