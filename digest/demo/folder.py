@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pydantic
 
-from digest import config, errors
+from digest import errors
+from digest.settings import Database, Ingest, Settings, Smtp
 
 MARK = "this-is-a-digest-demo.txt"
 # All we ever write there, and so all we may delete.
@@ -54,17 +55,17 @@ def discard(folder: Path) -> None:
 
 def settings(
     folder: Path, *, base_url: str, smtp_url: str, allow_hosts: tuple[str, ...], interval_minutes: float | None = None
-) -> config.Settings:
+) -> Settings:
     """Settings with a database and a key of its own; the environment and config files of the operator have no say."""
-    ingest = config.Ingest(allow_hosts=allow_hosts)
+    ingest = Ingest(allow_hosts=allow_hosts)
     if interval_minutes:
         ingest = ingest.model_copy(update={"interval_minutes": interval_minutes})
-    return config.Settings(
+    return Settings(
         base_url=base_url,
         # The database is new, so there is no other installation to be mistaken for.
         instance="demo",
         secret_keys=pydantic.SecretStr(secrets.token_urlsafe(32)),
-        database=config.Database(url=f"sqlite:///{folder / 'var' / 'demo.db'}"),
-        smtp=config.Smtp(url=smtp_url),
+        database=Database(url=f"sqlite:///{folder / 'var' / 'demo.db'}"),
+        smtp=Smtp(url=smtp_url),
         ingest=ingest,
     )

@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from digest import config, errors, metrics, urls
+from digest import errors, metrics, urls
 from digest.run.meter import Meter
+from digest.settings import Metrics
 from digest.web import operations
 
 # Processes on one machine that can have an address each.
@@ -31,7 +32,7 @@ class ListenError(errors.DigestError):
 
 
 @contextlib.asynccontextmanager
-async def served(settings: config.Metrics, meter: Meter) -> AsyncIterator[str | None]:
+async def served(settings: Metrics, meter: Meter) -> AsyncIterator[str | None]:
     """Serve /metrics at the address of its own while the block runs; yields its URL, None if none is set.
 
     Raises ListenError.
@@ -65,7 +66,7 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _app(settings: config.Metrics, meter: Meter) -> Starlette:
+def _app(settings: Metrics, meter: Meter) -> Starlette:
     token = settings.secret()
 
     async def show(request: Request) -> Response:

@@ -6,8 +6,8 @@ import socket
 import httpx
 import pytest
 
-from digest import config
 from digest.run import exposing, meter
+from digest.settings import Metrics
 
 pytestmark = pytest.mark.anyio
 TOKEN = "a-token-that-nobody-guesses"
@@ -22,7 +22,7 @@ def port():
 
 @contextlib.asynccontextmanager
 async def served(db, **settings):
-    async with exposing.served(config.Metrics(**settings), meter.Meter(db, lambda: None)) as url:
+    async with exposing.served(Metrics(**settings), meter.Meter(db, lambda: None)) as url:
         yield url
 
 

@@ -12,12 +12,16 @@ from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import connection, smtp
 from digest.outbox.transports.connection import SmtpLine
 from digest.outbox.transports.relay import Relay, Timeouts, Tls
+from digest.outbox.transports.smtp import SmtpTransport
 from digest.outbox.transports.transport import Letter, Line, Transport
 from tests.support import certificates, rawsmtp
 
 CONTENT = b"From: a@example.org\r\n\r\nHello\r\n"
 # Long enough for a busy machine, short enough to wait for in a test.
 QUICK = Timeouts(connect=5, command=5, content=5)
+
+# Looked after every 0.05 s.
+WATCHFUL = Timeouts(connect=5, command=0.2, content=5)
 
 Told = tuple[int, Stage, bool]
 GO_AHEAD: Told = (354, Stage.DATA, False)
@@ -54,6 +58,20 @@ async def _watch(line: SmtpLine) -> None:
     while True:
         await asyncio.sleep(0.02)
         line.expire(asyncio.get_running_loop().time())
+
+
+def relay_of(server: rawsmtp.RawServer, label: str = "", **changes: Any) -> Relay:
+    return Relay("127.0.0.1", server.port, Tls.NONE, label=label, **changes)
+
+
+@asynccontextmanager
+async def pool(*relays: Relay, connections: int = 8, timeouts: Timeouts = WATCHFUL) -> AsyncIterator[SmtpTransport]:
+    transport = SmtpTransport(relays, connections, timeouts)
+    await transport.open()
+    try:
+        yield transport
+    finally:
+        await transport.close()
 
 
 def told(reply: Reply) -> Told:

@@ -1,48 +1,18 @@
 """The pool of lines: opened slowly, shared between relays, kept for the urgent, closed when nobody needs them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from digest.outbox.replies import Stage
-from digest.outbox.transports import pace, smtp, trunk
-from digest.outbox.transports.relay import Relay, Timeouts, Tls
+from digest.outbox.transports import smtp, trunk
+from digest.outbox.transports.relay import Relay, Tls
 from digest.outbox.transports.smtp import SmtpTransport
 from tests.support import rawsmtp
-from tests.support.lines import SENT, a_letter, a_line, lines, mailed, told, until
-from tests.support.rawsmtp import STALL, RawServer
+from tests.support.lines import SENT, WATCHFUL, a_letter, a_line, lines, mailed, pool, relay_of, told, until
+from tests.support.rawsmtp import STALL
 
-pytestmark = pytest.mark.anyio
-# Looked after every 0.05 s.
-WATCHFUL = Timeouts(connect=5, command=0.2, content=5)
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Rests that a test can wait for."""
-    monkeypatch.setattr(pace, "FIRST_REST", 0.02)
-    monkeypatch.setattr(pace, "LONGEST_REST", 0.1)
-
-
-def relay_of(server: RawServer, label: str = "", **changes) -> Relay:
-    return Relay("127.0.0.1", server.port, Tls.NONE, label=label, **changes)
-
-
-@asynccontextmanager
-async def pool(*relays: Relay, connections: int = 8, timeouts: Timeouts = WATCHFUL) -> AsyncIterator[SmtpTransport]:
-    transport = SmtpTransport(relays, connections, timeouts)
-    await transport.open()
-    try:
-        yield transport
-    finally:
-        await transport.close()
-
-
-def by_relay(found) -> dict[str, int]:
-    names = [line.relay for line in found]
-    return {name: names.count(name) for name in sorted(set(names))}
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("impatient")]
 
 
 async def test_nothing_is_opened_before_somebody_asks():

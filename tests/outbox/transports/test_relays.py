@@ -6,12 +6,15 @@ import pytest
 
 from digest.outbox.replies import Stage
 from digest.outbox.transports import pace
-from tests.outbox.transports.test_pool import by_relay, impatient, pool, relay_of
 from tests.support import rawsmtp
-from tests.support.lines import SENT, a_letter, a_line, lines, mailed, told, until
+from tests.support.lines import SENT, a_letter, a_line, lines, mailed, pool, relay_of, told, until
 
-pytestmark = pytest.mark.anyio
-__all__ = ["impatient"]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("impatient")]
+
+
+def by_relay(found) -> dict[str, int]:
+    names = [line.relay for line in found]
+    return {name: names.count(name) for name in sorted(set(names))}
 
 
 async def test_a_relay_that_is_down_is_trouble_and_is_asked_less_and_less(monkeypatch):

@@ -8,11 +8,10 @@ import pytest
 
 from digest.outbox.replies import Reply, Stage
 from digest.outbox.transports import pace
-from digest.outbox.transports.relay import Relay, Timeouts, Tls
-from digest.outbox.transports.smtp import SmtpTransport
+from digest.outbox.transports.relay import Timeouts
 from digest.outbox.transports.transport import Letter, Line, Transport
 from tests.support import rawsmtp
-from tests.support.lines import a_letter
+from tests.support.lines import a_letter, pool, relay_of
 from tests.support.rawsmtp import CLOSE, KEEP_AND_CLOSE, RESET, STALL, THEN_CLOSE, THEN_RESET, RawServer
 
 LETTERS, LINES = 150, 4
@@ -93,12 +92,9 @@ def test_every_word_about_a_letter_is_true(run, monkeypatch, extensions, seed):
     async def talk():
         settings = {"extensions": extensions, "pieces": (0, 0, 5)[seed], "gathers": seed == 1}
         async with rawsmtp.running(**settings) as server:
-            relay = Relay("127.0.0.1", server.port, Tls.NONE)
-            transport = SmtpTransport([relay], LINES, Timeouts(connect=5, command=0.15, content=0.15))
-            await transport.open()
-            last_words = await deliver(transport, [a_letter(number) for number in range(LETTERS)])
-            await transport.close()
-            return server, last_words
+            timeouts = Timeouts(connect=5, command=0.15, content=0.15)
+            async with pool(relay_of(server), connections=LINES, timeouts=timeouts) as transport:
+                return server, await deliver(transport, [a_letter(number) for number in range(LETTERS)])
 
     server, last_words = run(talk())
     assert server.chance is Moody.chance

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from digest import config, errors
+from digest import errors, settings
 from digest.outbox.transports import file, smtp, urls
 from digest.outbox.transports.relay import Relay, Tls
 
@@ -90,8 +90,8 @@ def test_a_password_does_not_show():
     assert "s3cret" not in repr(transport) + str(transport) + repr(transport.settings) + repr(vars(transport))
 
 
-def a_relay(**values) -> config.Relay:
-    return config.Relay.model_validate({"url": "smtp://mia@one.example.org", "password": "s3cret"} | values)
+def a_relay(**values) -> settings.Relay:
+    return settings.Relay.model_validate({"url": "smtp://mia@one.example.org", "password": "s3cret"} | values)
 
 
 def test_several_relays_are_one_transport():
