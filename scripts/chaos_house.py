@@ -20,7 +20,7 @@ import bench_data
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from digest import database
+from digest import database, sql
 from digest.articles import models as articles
 from digest.editions import models as editions
 from digest.outbox import models as outbox
@@ -175,6 +175,6 @@ def is_over(found: Counter[str]) -> bool:
 async def hurry(db: database.Database) -> None:
     """Time passes: what waits for its next try is due now. A run of minutes cannot wait for pauses of minutes."""
     delivery, now = outbox.Delivery, datetime.now(UTC)
-    waits = sa.and_(database.among(delivery.state, outbox.WAITING), delivery.retry_at > now)
+    waits = sa.and_(sql.among(delivery.state, outbox.WAITING), delivery.retry_at > now)
     async with db.transaction() as connection:
         await connection.execute(sa.update(delivery).where(waits).values(retry_at=now))

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors, publications
+from digest import database, errors, publications, sql
 from digest.articles import models, poll, store, visit, weblinks
 from digest.articles.models import Article, ArticleState, Source, SourceState
 
@@ -174,7 +174,7 @@ def _is(publication_id: int, places: Sequence[str]) -> tuple[sa.ColumnElement[bo
 
 async def _put(connection: AsyncConnection, publication_id: int, place: str, *, is_polled: bool, now: datetime) -> int:
     """The id of the Source at this place, made if need be, brought back if it had ended."""
-    statement = database.insert(connection, Source).values(
+    statement = sql.insert(connection, Source).values(
         publication_id=publication_id,
         address=place,
         fetch_url=place,

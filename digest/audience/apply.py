@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors, publications
+from digest import database, errors, publications, sql
 from digest.articles import retag, sources, store
 from digest.audience.models import Cadence, Subscription, SubscriptionState, TopicSet
 
@@ -49,7 +49,7 @@ async def apply(db: database.Database, spec: publications.Spec, now: datetime) -
 
 async def _create(connection: AsyncConnection, spec: publications.Spec, now: datetime) -> bool:
     """Two nodes may apply a new file at once: one of them creates, the other finds it done."""
-    statement = database.insert(connection, publications.Publication).values(
+    statement = sql.insert(connection, publications.Publication).values(
         slug=spec.slug, head=0, revision=0, spec=_stored(spec), created_at=now, applied_at=now
     )
     once = statement.on_conflict_do_nothing(index_elements=["slug"])

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors, publications
+from digest import database, errors, publications, sql
 from digest.audience import models, preferences, rows, standing, start, suppression, trail
 
 # One transaction's worth: some 50 ms of SQLite's only write lock, so that mail leaves while a list comes in.
@@ -184,7 +184,7 @@ class _Intake:
             {"subscriber_id": ids[row.address.key]} | await self._subscription(connection, row, choice)
             for row, choice in fresh
         ]
-        new = database.insert(connection, models.Subscription).on_conflict_do_nothing()
+        new = sql.insert(connection, models.Subscription).on_conflict_do_nothing()
         added = (await connection.execute(new.returning(models.Subscription.id), values)).scalars().all()
         await self._record(connection, added)
         return len(added)
@@ -195,7 +195,7 @@ class _Intake:
             # In one order everywhere, or two imports at once could wait for each other for ever.
             for r in sorted(new, key=lambda row: row.address.key)
         ]
-        await connection.execute(database.insert(connection, models.Subscriber).on_conflict_do_nothing(), values)
+        await connection.execute(sql.insert(connection, models.Subscriber).on_conflict_do_nothing(), values)
         keys = [value["key"] for value in values]
         found = await connection.execute(
             sa.select(models.Subscriber.key, models.Subscriber.id).where(models.Subscriber.key.in_(keys))

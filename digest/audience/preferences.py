@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors, publications, zones
+from digest import errors, publications, sql, zones
 from digest.audience import models, trail
 
 HAVE_WEEKDAY = ("weekly", "fortnightly", "monthly")
@@ -115,7 +115,7 @@ async def cadence_id(connection: AsyncConnection, publication_id: int, choice: C
         "send_at": choice.send_at,
         "timezone": choice.timezone,
     }
-    new = database.insert(connection, models.Cadence).values(**key, created_at=now)
+    new = sql.insert(connection, models.Cadence).values(**key, created_at=now)
     return await _get_or_add(connection, models.Cadence, key, new.on_conflict_do_nothing())
 
 
@@ -125,7 +125,7 @@ async def topic_set_id(connection: AsyncConnection, publication_id: int, topics:
         return None
     slugs = sorted(set(topics))
     key = {"publication_id": publication_id, "key": ",".join(slugs)}
-    new = database.insert(connection, models.TopicSet).values(**key, topics=slugs)
+    new = sql.insert(connection, models.TopicSet).values(**key, topics=slugs)
     return await _get_or_add(connection, models.TopicSet, key, new.on_conflict_do_nothing())
 
 

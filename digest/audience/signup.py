@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import addresses, database, errors, links
+from digest import addresses, errors, links, sql
 from digest.audience import models, preferences, standing, start, suppression, trail
 
 State = models.SubscriptionState
@@ -64,7 +64,7 @@ async def ask(
 
 async def _subscriber_id(connection: AsyncConnection, request: Request, now: datetime) -> int:
     await connection.execute(
-        database.insert(connection, models.Subscriber)
+        sql.insert(connection, models.Subscriber)
         .values(email=request.address.spelling, key=request.address.key, name=request.name, created_at=now)
         .on_conflict_do_nothing()
     )
@@ -94,7 +94,7 @@ async def _find(connection: AsyncConnection, subscriber_id: int, publication_id:
 
 async def _add(connection: AsyncConnection, subscriber_id: int, request: Request, values: dict[str, Any]) -> int:
     key = {"subscriber_id": subscriber_id, "publication_id": request.publication_id}
-    new = database.insert(connection, models.Subscription).values(**key, **values).on_conflict_do_nothing()
+    new = sql.insert(connection, models.Subscription).values(**key, **values).on_conflict_do_nothing()
     await connection.execute(new)
     find = sa.select(models.Subscription.id).filter_by(**key)
     return int((await connection.execute(find)).scalar_one())
@@ -156,4 +156,4 @@ async def _confirmed(connection: AsyncConnection, found: standing.Standing, now:
         return values
     topics = None if found.choice.topics is None else frozenset(found.choice.topics)
     first = await start.covered_to(connection, row.publication_id, topics, spec.first_articles)
-    return values | {"covered_to": database.greatest(models.Subscription.covered_to, first)}
+    return values | {"covered_to": sql.greatest(models.Subscription.covered_to, first)}

@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import sql
 from digest.audience import models
 
 _PURPOSE = b"digest.suppression"
@@ -60,7 +60,7 @@ async def covered(
 
 
 _COVERED = sa.select(models.Suppression.address_hash, models.Suppression.reason).where(
-    database.listed(models.Suppression.address_hash, "hashes")
+    sql.listed(models.Suppression.address_hash, "hashes")
 )
 
 
@@ -76,7 +76,7 @@ async def add(
     if await covers(connection, hasher, address_key):
         return False
     added = await connection.execute(
-        database.insert(connection, models.Suppression)
+        sql.insert(connection, models.Suppression)
         .values(address_hash=hasher.newest(address_key), reason=reason, created_at=now)
         .on_conflict_do_nothing()
     )

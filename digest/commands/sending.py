@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, publications
+from digest import database, publications, sql
 from digest.audience import models as audience
 from digest.commands import bar, output
 from digest.editions import held, models
@@ -61,7 +61,7 @@ async def _pauses(connection: AsyncConnection, now: datetime) -> list[dict[str, 
 
 async def running(connection: AsyncConnection, now: datetime) -> list[dict[str, Any]]:
     """Editions that are not over, the newest first, with their progress."""
-    is_open = database.among(models.Edition.state, models.OPEN)
+    is_open = sql.among(models.Edition.state, models.OPEN)
     rows = (await connection.execute(_editions().where(is_open).order_by(models.Edition.id.desc()))).all()
     found = await progress.of_editions(connection, [row.id for row in rows], now)
     return [_document(row, found[row.id]) for row in rows]

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import sql
 from digest.commands import output, session
 from digest.outbox import destinations, models as outbox, pauses, warmup
 from digest.run import wiring
@@ -54,7 +54,7 @@ async def _put_off(connection: AsyncConnection) -> list[dict[str, Any]]:
     statement = (
         sa.select(delivery.reason, sa.func.count().label("count"), sa.func.min(delivery.retry_at).label("next_at"))
         .where(
-            database.among(delivery.state, outbox.WAITING),
+            sql.among(delivery.state, outbox.WAITING),
             delivery.state == outbox.DeliveryState.DEFERRED,
             sa.or_(delivery.reason.startswith(warmup.CAUSE), delivery.reason.startswith(pauses.PUT_OFF)),
         )

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from digest import database, publications
+from digest import database, publications, sql
 from digest.audience import models as audience
 
 
@@ -33,7 +33,7 @@ class Edition(database.Base):
     __table_args__ = (
         sa.UniqueConstraint("cadence_id", "slot"),
         # The few that are not over yet: fill and retry look for them all day long.
-        sa.Index(None, "state", **database.only(OPEN)),
+        sa.Index(None, "state", **sql.only(OPEN)),
         # Those that were over long ago, to be pruned.
         sa.Index(None, "finished_at"),
     )
@@ -54,7 +54,7 @@ class Edition(database.Base):
 
 def is_open_as(state: EditionState) -> sa.ColumnElement[bool]:
     """Editions in this state, one of OPEN, found by their index."""
-    return sa.and_(database.among(Edition.state, OPEN), Edition.state == state)
+    return sa.and_(sql.among(Edition.state, OPEN), Edition.state == state)
 
 
 class Selection(database.Base):

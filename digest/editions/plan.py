@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors, publications, zones
+from digest import database, errors, publications, sql, zones
 from digest.audience import models as audience
 from digest.editions import cadence, models, slots
 
@@ -186,7 +186,7 @@ async def _plan(
         "reason": reason,
         "finished_at": now if state is models.EditionState.SKIPPED else None,
     }
-    statement = database.insert(connection, models.Edition).values(values).on_conflict_do_nothing()
+    statement = sql.insert(connection, models.Edition).values(values).on_conflict_do_nothing()
     return list(await connection.scalars(statement.returning(models.Edition.id)))
 
 

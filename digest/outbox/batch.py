@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import clock, database, errors
+from digest import clock, database, errors, sql
 from digest.audience import models as audience
 from digest.editions import models as editions
 from digest.outbox import (
@@ -314,7 +314,7 @@ async def _withhold_erased(connection: AsyncConnection, batch_id: int, now: date
     delivery = models.Delivery
     left = sa.and_(
         delivery.batch_id == batch_id,
-        database.among(delivery.state, models.OPEN),
+        sql.among(delivery.state, models.OPEN),
         delivery.state.in_(facts.HANDED_OVER),
     )
     gone = ~sa.exists().where(audience.Subscription.id == delivery.subscription_id)

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, sql
 from digest.audience import models as audience
 from digest.outbox import models
 
@@ -38,7 +38,7 @@ async def _roll_slice(connection: AsyncConnection, edition_id: int, now: datetim
         .join(subscription, subscription.id == delivery.subscription_id)
         .where(
             delivery.edition_id == edition_id,
-            database.among(delivery.state, models.OPEN),
+            sql.among(delivery.state, models.OPEN),
             delivery.state.in_(WAITING),
         )
         .limit(SLICE)
@@ -60,6 +60,6 @@ async def _roll_slice(connection: AsyncConnection, edition_id: int, now: datetim
 async def _close_batches(connection: AsyncConnection, edition_id: int) -> None:
     """Batches with nothing left in them. One that is being sent is closed by whoever sends it."""
     batch, delivery = models.Batch, models.Delivery
-    left = sa.exists().where(delivery.batch_id == batch.id, database.among(delivery.state, models.OPEN))
+    left = sa.exists().where(delivery.batch_id == batch.id, sql.among(delivery.state, models.OPEN))
     empty = sa.and_(batch.edition_id == edition_id, batch.state == models.BatchState.QUEUED, ~left)
     await connection.execute(sa.update(batch).where(empty).values(state=models.BatchState.DONE))

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors
+from digest import database, errors, sql
 from digest.audience import models as audience
 from digest.editions import models as editions
 from digest.outbox import fill, models, record
@@ -37,7 +37,7 @@ class DoubtError(errors.DigestError):
 def is_held(doubt: str) -> sa.ColumnElement[bool]:
     delivery = models.Delivery
     is_doubtful = sa.and_(
-        database.among(delivery.state, models.IN_FLIGHT),
+        sql.among(delivery.state, models.IN_FLIGHT),
         delivery.state == models.DeliveryState.DOUBTFUL,
         delivery.edition_id.is_not(None),
         delivery.batch_id.is_(None),
@@ -127,7 +127,7 @@ async def find_all(connection: AsyncConnection, limit: int) -> Sequence[Any]:
         .outerjoin(reader, reader.id == delivery.subscription_id)
         .outerjoin(person, person.id == reader.subscriber_id)
         .where(
-            database.among(delivery.state, models.IN_FLIGHT),
+            sql.among(delivery.state, models.IN_FLIGHT),
             delivery.state == models.DeliveryState.DOUBTFUL,
         )
         .order_by(delivery.id)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, publications
+from digest import publications, sql
 from digest.audience import models as audience, suppression
 from digest.editions import models as editions, slots
 from digest.outbox import fill, handover, models
@@ -128,7 +128,7 @@ def _lease() -> sa.ColumnElement[bool]:
     return (
         sa.exists()
         .where(batch.id == sa.bindparam("batch"), batch.owner == sa.bindparam("owner"))
-        .where(batch.state == models.BatchState.RUNNING, batch.lease_until > database.clock_now())
+        .where(batch.state == models.BatchState.RUNNING, batch.lease_until > sql.clock_now())
     )
 
 
@@ -139,7 +139,7 @@ async def waiting(connection: AsyncConnection, batch_id: int) -> list[int]:
 
 def _waiting() -> Any:
     delivery = models.Delivery
-    is_open = sa.and_(database.among(delivery.state, models.OPEN), database.among(delivery.state, HANDED_OVER))
+    is_open = sa.and_(sql.among(delivery.state, models.OPEN), sql.among(delivery.state, HANDED_OVER))
     return sa.select(delivery.id).where(delivery.batch_id == sa.bindparam("batch"), is_open).order_by(delivery.id)
 
 
@@ -156,7 +156,7 @@ async def lock(connection: AsyncConnection, subscription_ids: Sequence[int]) -> 
 
 def _lock() -> Any:
     subscription = audience.Subscription
-    chosen = sa.select(subscription.id).where(database.listed(subscription.id, "ids"))
+    chosen = sa.select(subscription.id).where(sql.listed(subscription.id, "ids"))
     return chosen.order_by(subscription.id).with_for_update(skip_locked=True)
 
 
@@ -197,7 +197,7 @@ def _those(chosen: Any) -> Any:
     return (
         chosen.join(subscription, subscription.id == delivery.subscription_id)
         .join(subscriber, subscriber.id == subscription.subscriber_id)
-        .where(database.listed(delivery.id, "ids"), database.among(delivery.state, HANDED_OVER))
+        .where(sql.listed(delivery.id, "ids"), sql.among(delivery.state, HANDED_OVER))
         .order_by(delivery.id)
     )
 
@@ -207,7 +207,7 @@ def _busy() -> sa.ColumnElement[bool]:
     delivery, other = models.Delivery, orm.aliased(models.Delivery)
     return sa.exists().where(
         other.subscription_id == audience.Subscription.id,
-        database.among(other.state, models.IN_FLIGHT),
+        sql.among(other.state, models.IN_FLIGHT),
         other.id != delivery.id,
     )
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, sql
 from digest.audience import models as audience
 from digest.editions import choose, contents, models as editions, slots
 from digest.outbox import models, wake
@@ -249,10 +249,10 @@ async def _settle(connection: AsyncConnection, edition: Any, readers: sa.ColumnE
     subscription, delivery = audience.Subscription, models.Delivery
     in_flight = sa.exists().where(
         delivery.subscription_id == subscription.id,
-        database.among(delivery.state, models.IN_FLIGHT),
+        sql.among(delivery.state, models.IN_FLIGHT),
     )
     moved = sa.update(subscription).where(readers, ~in_flight)
-    upto = database.greatest(subscription.covered_to, edition.upto)
+    upto = sql.greatest(subscription.covered_to, edition.upto)
     return (await connection.execute(moved.values(covered_to=upto))).rowcount
 
 

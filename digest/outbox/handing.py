@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, sql
 from digest.audience import models as audience, suppression
 from digest.editions import cadence as cadences, choose, contents, plan
 from digest.outbox import facts, handover, models, writer
@@ -219,7 +219,7 @@ def _frozen() -> Any:
 
 def _repeated(state: models.DeliveryState) -> Any:
     delivery = models.Delivery
-    is_one = sa.and_(database.listed(delivery.id, "p_ids"), delivery.state == state)
+    is_one = sa.and_(sql.listed(delivery.id, "p_ids"), delivery.state == state)
     return sa.update(delivery).where(is_one).values(_sending())
 
 

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, sql
 from digest.editions import models as editions
 from digest.outbox import models, record
 
@@ -38,7 +38,7 @@ async def find_due(db: database.Database, but: Collection[int] = (), *, priority
 def is_free() -> sa.ColumnElement[bool]:
     """Nobody holds this Batch, or its holder has gone."""
     batch = models.Batch
-    expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < database.clock_now())
+    expired = sa.and_(batch.state == models.BatchState.RUNNING, batch.lease_until < sql.clock_now())
     # One whose holder has gone is taken also while its Edition is paused: what was on the wire must become doubt.
     queued = sa.and_(batch.state == models.BatchState.QUEUED, ~_is_paused())
     # Written out, as the index on Batches that are not done has it.
@@ -49,7 +49,7 @@ def is_free() -> sa.ColumnElement[bool]:
 def _is_paused() -> sa.ColumnElement[bool]:
     """A list of the few paused Editions, rather than a look per Batch. Notices have none, and NULL is in no list."""
     edition = editions.Edition
-    paused = sa.select(edition.id).where(database.among(edition.state, editions.OPEN), edition.paused_at.is_not(None))
+    paused = sa.select(edition.id).where(sql.among(edition.state, editions.OPEN), edition.paused_at.is_not(None))
     return sa.func.coalesce(models.Batch.edition_id, 0).in_(paused)
 
 
@@ -68,9 +68,7 @@ async def take(db: database.Database, batch_id: int, owner: str, now: datetime) 
 
 def _due() -> Any:
     batch = models.Batch
-    free = sa.select(batch.id).where(
-        is_free(), ~database.listed(batch.id, "but"), batch.priority <= sa.bindparam("most")
-    )
+    free = sa.select(batch.id).where(is_free(), ~sql.listed(batch.id, "but"), batch.priority <= sa.bindparam("most"))
     return free.order_by(batch.priority, batch.id).limit(sa.literal_column("1"))
 
 
@@ -79,7 +77,7 @@ def _taken() -> Any:
     values = {
         "state": models.BatchState.RUNNING,
         "owner": sa.bindparam("p_owner"),
-        "lease_until": database.clock_after(LEASE_SECONDS),
+        "lease_until": sql.clock_after(LEASE_SECONDS),
         "tries": batch.tries + 1,
     }
     taken = sa.update(batch).where(batch.id == sa.bindparam("p_batch"), is_free()).values(values)
@@ -115,7 +113,7 @@ async def extend(connection: AsyncConnection, batch_id: int, owner: str) -> bool
     """Whether we still hold the Batch; if so for LEASE_SECONDS more."""
     batch = models.Batch
     held = sa.and_(batch.id == batch_id, batch.owner == owner, batch.state == models.BatchState.RUNNING)
-    kept = sa.update(batch).where(held).values(lease_until=database.clock_after(LEASE_SECONDS))
+    kept = sa.update(batch).where(held).values(lease_until=sql.clock_after(LEASE_SECONDS))
     return (await connection.execute(kept)).rowcount == 1
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from digest import database
+from digest import database, sql
 
 
 class BatchState(enum.StrEnum):
@@ -65,11 +65,11 @@ class Delivery(database.Base):
         # Fill may be asked twice; also finds all Deliveries of an Edition.
         sa.UniqueConstraint("edition_id", "subscription_id"),
         # At most one mail to a reader at a time; also tells fill and the hand-over who waits for an answer.
-        sa.Index("ix_deliveries_in_flight", "subscription_id", unique=True, **database.only(IN_FLIGHT)),
+        sa.Index("ix_deliveries_in_flight", "subscription_id", unique=True, **sql.only(IN_FLIGHT)),
         # What a Batch still has to send. Each row of it costs when filling, and is gone once the Delivery has ended.
-        sa.Index("ix_deliveries_batch", "batch_id", **database.only(OPEN)),
+        sa.Index("ix_deliveries_batch", "batch_id", **sql.only(OPEN)),
         # Retries by their time.
-        sa.Index("ix_deliveries_retry", "retry_at", **database.only(WAITING)),
+        sa.Index("ix_deliveries_retry", "retry_at", **sql.only(WAITING)),
         # Notices by their end, to be pruned. Digests are found by their Edition.
         sa.Index(
             "ix_deliveries_notices",

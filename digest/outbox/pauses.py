@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors
+from digest import errors, sql
 from digest.outbox import models, replies
 from digest.outbox.replies import Cause, Reply, Stage
 from digest.outbox.windows import Key, Signal
@@ -164,7 +164,7 @@ async def _pause(connection: AsyncConnection, key: Key, reason: str, now: dateti
     level = known.level + 1 if known is not None else 0
     until = now + _length(level, chance)
     values = {"until": until, "reason": reason, "level": level, "try_until": None}
-    new = database.insert(connection, pause).values(relay=key[0], destination=key[1], since=now, **values)
+    new = sql.insert(connection, pause).values(relay=key[0], destination=key[1], since=now, **values)
     await connection.execute(new.on_conflict_do_update(index_elements=["relay", "destination"], set_=values))
     return until
 
@@ -199,7 +199,7 @@ async def lift(connection: AsyncConnection, destination: str, now: datetime) -> 
         raise PauseError(f"'{destination}' is not paused; see: digest throttle list")
     await connection.execute(sa.update(bucket).where(bucket.destination == destination).values(booked_to=0))
     is_waiting = sa.and_(
-        database.among(delivery.state, models.WAITING),
+        sql.among(delivery.state, models.WAITING),
         delivery.state == models.DeliveryState.DEFERRED,
         delivery.reason == put_off_reason(PAUSED, destination),
         delivery.retry_at > now,

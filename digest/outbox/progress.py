@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import sql
 from digest.editions import models as editions
 from digest.outbox import models
 
@@ -92,7 +92,7 @@ async def troubles(connection: AsyncConnection, edition_id: int) -> dict[str, in
 
 async def reasons_to_wait(connection: AsyncConnection) -> dict[str, int]:
     """Why Deliveries of all Editions and notices wait for another try, the most frequent first."""
-    return await _by_reason(connection, database.among(models.Delivery.state, models.WAITING))
+    return await _by_reason(connection, sql.among(models.Delivery.state, models.WAITING))
 
 
 async def _by_reason(connection: AsyncConnection, *terms: sa.ColumnElement[bool]) -> dict[str, int]:
@@ -133,7 +133,7 @@ async def in_batches(connection: AsyncConnection) -> dict[int | None, int]:
     delivery, batch = models.Delivery, models.Batch
     counted = (
         sa.select(delivery.batch_id, sa.func.count().label("count"))
-        .where(database.among(delivery.state, models.OPEN), delivery.batch_id.is_not(None))
+        .where(sql.among(delivery.state, models.OPEN), delivery.batch_id.is_not(None))
         .group_by(delivery.batch_id)
         .subquery()
     )
@@ -154,7 +154,7 @@ async def totals(connection: AsyncConnection, ids: Collection[int]) -> dict[int,
 async def waiting(connection: AsyncConnection) -> dict[State, int]:
     """Open Deliveries by state, of Editions and notices. Walks the partial indexes, and reads hardly any row."""
     delivery = models.Delivery
-    flights = sa.select(delivery.state, sa.func.count()).where(database.among(delivery.state, models.IN_FLIGHT))
+    flights = sa.select(delivery.state, sa.func.count()).where(sql.among(delivery.state, models.IN_FLIGHT))
     rows = (await connection.execute(flights.group_by(delivery.state))).all()
     counts = _counts({row[0]: row[1] for row in rows})
     all_open, to_retry = await _how_many(connection, models.OPEN), await _how_many(connection, models.WAITING)
@@ -165,7 +165,7 @@ async def waiting(connection: AsyncConnection) -> dict[State, int]:
 
 async def _how_many(connection: AsyncConnection, states: Collection[State]) -> int:
     statement = sa.select(sa.func.count()).select_from(models.Delivery)
-    found = await connection.execute(statement.where(database.among(models.Delivery.state, states)))
+    found = await connection.execute(statement.where(sql.among(models.Delivery.state, states)))
     return int(found.scalar_one())
 
 
@@ -183,18 +183,18 @@ async def oldest_due(connection: AsyncConnection, now: datetime) -> datetime | N
     """
     edition, batch, delivery = editions.Edition, models.Batch, models.Delivery
     unfinished = batch.state != models.BatchState.DONE
-    is_stopped = sa.and_(database.among(edition.state, editions.OPEN), edition.paused_at.is_not(None))
+    is_stopped = sa.and_(sql.among(edition.state, editions.OPEN), edition.paused_at.is_not(None))
     of_editions_ = sa.select(sa.func.min(edition.planned_at)).where(
         editions.is_open_as(editions.EditionState.FILLED),
         edition.paused_at.is_(None),
         edition.id.in_(sa.select(batch.edition_id).where(unfinished, batch.edition_id.is_not(None))),
     )
     of_notices = sa.select(sa.func.min(delivery.created_at)).where(
-        database.among(delivery.state, models.OPEN),
+        sql.among(delivery.state, models.OPEN),
         delivery.batch_id.in_(sa.select(batch.id).where(unfinished, batch.edition_id.is_(None))),
     )
     of_retries = sa.select(sa.func.min(delivery.retry_at)).where(
-        database.among(delivery.state, models.WAITING),
+        sql.among(delivery.state, models.WAITING),
         delivery.state == State.DEFERRED,
         delivery.retry_at <= now,
         sa.func.coalesce(delivery.edition_id, 0).not_in(sa.select(edition.id).where(is_stopped)),
@@ -206,7 +206,7 @@ async def oldest_due(connection: AsyncConnection, now: datetime) -> datetime | N
 async def open_editions(connection: AsyncConnection) -> dict[str, int]:
     """Editions that are not over, by state; paused ones apart."""
     edition = editions.Edition
-    is_open, is_paused = database.among(edition.state, editions.OPEN), edition.paused_at.is_not(None)
+    is_open, is_paused = sql.among(edition.state, editions.OPEN), edition.paused_at.is_not(None)
     rows = await connection.execute(
         sa.select(edition.state, is_paused, sa.func.count()).where(is_open).group_by(edition.state, is_paused)
     )

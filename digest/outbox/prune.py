@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, sql
 from digest.editions import models as editions
 from digest.outbox import fill, models, pauses, warmup
 
@@ -108,7 +108,7 @@ def _old_notices(before: datetime) -> sa.ColumnElement[bool]:
 def _unused(before: datetime) -> sa.ColumnElement[bool]:
     """Selections no Edition has told since, but for what is still in flight."""
     selection, delivery = editions.Selection, models.Delivery
-    in_flight = database.among(delivery.state, models.IN_FLIGHT)
+    in_flight = sql.among(delivery.state, models.IN_FLIGHT)
     named = sa.select(sa.func.coalesce(delivery.selection_id, 0)).where(in_flight)
     return sa.and_(selection.used_at < before, selection.id.not_in(named))
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, sql
 from digest.audience import models as audience, suppression
 from digest.editions import slots
 from digest.outbox import handover, misses, models, outcomes
@@ -172,7 +172,7 @@ _TERMS = {
         models.Delivery.state == models.DeliveryState.SENDING, models.Delivery.tries == sa.bindparam("while_at_try")
     ),
     "before_try": sa.and_(
-        database.among(models.Delivery.state, [models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL]),
+        sql.among(models.Delivery.state, [models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL]),
         models.Delivery.tries == sa.bindparam("before_try") - 1,
     ),
 }
@@ -196,7 +196,7 @@ async def cover(connection: AsyncConnection, sent: Sequence[Settled]) -> None:
 def _covers(is_dated: bool, is_instant: bool) -> Any:
     subscription = audience.Subscription
     values: dict[str, Any] = {
-        "covered_to": database.greatest(subscription.covered_to, sa.bindparam("p_upto")),
+        "covered_to": sql.greatest(subscription.covered_to, sa.bindparam("p_upto")),
         **misses.NONE,
     }
     if is_dated:
@@ -205,14 +205,14 @@ def _covers(is_dated: bool, is_instant: bool) -> Any:
         values["last_date"] = sa.case((later, day), else_=subscription.last_date)
     if is_instant:
         values["last_instant_at"] = sa.bindparam("p_moment", type_=database.UtcDateTime())
-    return sa.update(subscription).where(database.listed(subscription.id, "p_ids")).values(values)
+    return sa.update(subscription).where(sql.listed(subscription.id, "p_ids")).values(values)
 
 
 def _accepted() -> Any:
     delivery = models.Delivery
     now = sa.bindparam("p_now", type_=database.UtcDateTime())
     values = {"code": sa.bindparam("p_code", type_=sa.Integer()), "finished_at": now, "retry_at": None, "reason": None}
-    is_one = database.listed(delivery.id, "p_ids")
+    is_one = sql.listed(delivery.id, "p_ids")
     return sa.update(delivery).where(is_one).values(state=models.DeliveryState.SENT, **values)
 
 
@@ -275,7 +275,7 @@ async def settle_empty(connection: AsyncConnection, subscription_ids: Sequence[i
     """Nothing matched for these readers up to here."""
     subscription = audience.Subscription
     statement = sa.update(subscription).where(subscription.id.in_(subscription_ids))
-    await connection.execute(statement.values(covered_to=database.greatest(subscription.covered_to, upto)))
+    await connection.execute(statement.values(covered_to=sql.greatest(subscription.covered_to, upto)))
 
 
 async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) -> int:
@@ -288,7 +288,7 @@ async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) ->
         sa.update(delivery)
         .where(
             delivery.batch_id == batch_id,
-            database.among(delivery.state, models.OPEN),
+            sql.among(delivery.state, models.OPEN),
             delivery.state == models.DeliveryState.SENDING,
         )
         .values(

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, sql
 from digest.editions import models as editions
 from digest.outbox import doubts, models, wake
 
@@ -42,7 +42,7 @@ def _is_due(doubt: str, now: datetime) -> sa.ColumnElement[bool]:
     """
     delivery = models.Delivery
     is_held = sa.and_(delivery.state == models.DeliveryState.DOUBTFUL, delivery.edition_id.is_not(None))
-    terms = [database.among(delivery.state, models.WAITING), delivery.retry_at <= now, delivery.batch_id.is_(None)]
+    terms = [sql.among(delivery.state, models.WAITING), delivery.retry_at <= now, delivery.batch_id.is_(None)]
     return sa.and_(*terms, ~is_held) if doubt == "hold" else sa.and_(*terms)
 
 
@@ -86,7 +86,7 @@ async def _finish_editions(db: database.Database, now: datetime) -> None:
     """
     edition, batch, delivery = editions.Edition, models.Batch, models.Delivery
     batches = sa.exists().where(batch.edition_id == edition.id, batch.state != models.BatchState.DONE)
-    is_waiting = database.among(delivery.state, models.WAITING)
+    is_waiting = sql.among(delivery.state, models.WAITING)
     # Notices have no Edition, and one NULL makes NOT IN unknown. Left out by IS NOT NULL, they would make SQLite
     # walk the index on edition_id, which is as long as the table.
     retries = sa.select(sa.func.coalesce(delivery.edition_id, 0)).where(is_waiting)

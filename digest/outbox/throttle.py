@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import sql
 from digest.outbox import models
 
 Key = tuple[str, str]  # relay, destination; destination "" is the relay as a whole
@@ -100,13 +100,13 @@ def _taking(wanted: Iterable[tuple[str, str, int, float]]) -> sa.Update:
     bucket = models.Bucket
     held = _held(wanted)
     # Asked once the rows are locked: to wait for them takes time, too.
-    timed = sa.select(held, database.clock_seconds().label("now")).subquery("timed")
+    timed = sa.select(held, sql.clock_seconds().label("now")).subquery("timed")
     lag = sa.case((timed.c.rate * BURST_SECONDS > 1, BURST_SECONDS), else_=1.0 / timed.c.rate)
     # A bucket that is ahead of the clock is one whose clock was set back.
     behind = sa.case((timed.c.free_at > timed.c.now, timed.c.now), else_=timed.c.free_at)
-    start = database.greatest(behind, timed.c.now - lag, type_=sa.Double)
+    start = sql.greatest(behind, timed.c.now - lag, type_=sa.Double)
     begun = sa.select(timed, start.label("start")).subquery("begun")
-    there = database.whole((begun.c.now - begun.c.start) * begun.c.rate)
+    there = sql.whole((begun.c.now - begun.c.start) * begun.c.rate)
     granted = sa.case((there < begun.c.wanted, there), else_=begun.c.wanted)
     dealt = sa.select(begun, granted.label("granted")).subquery("dealt")
     return (
@@ -139,19 +139,19 @@ async def _begin(connection: AsyncConnection, keys: Iterable[Key], limits: Limit
         values: dict[str, Any] = {
             "relay": relay,
             "destination": destination,
-            "free_at": database.clock_seconds() - 1.0 / (limits.rate((relay, destination)) or 1.0),
+            "free_at": sql.clock_seconds() - 1.0 / (limits.rate((relay, destination)) or 1.0),
             "granted": 0,
             "booked_to": 0.0,
         }
-        new = database.insert(connection, models.Bucket).values(values)
+        new = sql.insert(connection, models.Bucket).values(values)
         await connection.execute(new.on_conflict_do_nothing())
 
 
 async def _book(connection: AsyncConnection, key: Key, seconds: float, after: float) -> float | None:
     """Extend the time that is booked; how far it reaches from now. None if the key has no row."""
     bucket = models.Bucket
-    now = database.clock_seconds()
-    begin = database.greatest(bucket.booked_to, now + after, type_=sa.Double)
+    now = sql.clock_seconds()
+    begin = sql.greatest(bucket.booked_to, now + after, type_=sa.Double)
     statement = (
         sa.update(bucket)
         .where(bucket.relay == key[0], bucket.destination == key[1])

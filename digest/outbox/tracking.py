@@ -8,7 +8,7 @@ import dataclasses
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import sql
 from digest.editions import models as editions
 from digest.outbox import progress
 
@@ -37,7 +37,7 @@ class Track:
     async def _measure(self, connection: AsyncConnection) -> None:
         """Count Editions that are new to us, or were still being filled when we last looked."""
         edition = editions.Edition
-        is_open = database.among(edition.state, editions.OPEN)
+        is_open = sql.among(edition.state, editions.OPEN)
         rows = (await connection.execute(sa.select(edition.id, edition.state).where(is_open))).all()
         asked = self.growing | {row.id for row in rows if row.id not in self.sizes}
         if asked:

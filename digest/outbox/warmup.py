@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import addresses, database, publications
+from digest import addresses, publications, sql
 from digest.audience import models as audience
 from digest.editions import models as editions
 from digest.outbox import handover, models
@@ -148,7 +148,7 @@ async def _look(connection: AsyncConnection, domain: str, day: date) -> Day:
 async def _day(connection: AsyncConnection, domain: str, day: date) -> Day:
     """Today's row, begun and locked."""
     ration = models.Ration
-    new = database.insert(connection, ration).values(domain=domain, day=day, used=0)
+    new = sql.insert(connection, ration).values(domain=domain, day=day, used=0)
     await connection.execute(new.on_conflict_do_nothing())
     await connection.execute(_of(sa.select(ration.used), domain, day).with_for_update())
     return await _look(connection, domain, day)
@@ -199,7 +199,7 @@ def _waiting(publication_ids: Sequence[int], now: datetime) -> Any:
         sa.select(reader.last_date, reader.id)
         .join(delivery, delivery.subscription_id == reader.id)
         .join(edition, edition.id == delivery.edition_id)
-        .where(is_ours, database.among(delivery.state, models.OPEN), delivery.state.in_(states), is_due)
+        .where(is_ours, sql.among(delivery.state, models.OPEN), delivery.state.in_(states), is_due)
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import addresses, database, links, publications, zones
+from digest import addresses, database, links, publications, sql, zones
 from digest.articles import models as articles
 from digest.editions import blocks, choose, compose, contents, look, models as editions, outline
 from digest.outbox import dkim, headers, message
@@ -233,7 +233,7 @@ async def intern(connection: AsyncConnection, publication_id: int, chosen: choos
     fingerprint = hashlib.sha256(json.dumps(picks).encode()).hexdigest()
     selection = editions.Selection
     values = {"publication_id": publication_id, "fingerprint": fingerprint, "picks": picks, "used_at": used_at}
-    made = database.insert(connection, selection).values(values)
+    made = sql.insert(connection, selection).values(values)
     noted = made.on_conflict_do_update(
         index_elements=[selection.publication_id, selection.fingerprint], set_={"used_at": made.excluded.used_at}
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, errors
+from digest import database, errors, sql
 
 INSTANCE, STAMP = "instance", "stamp"
 
@@ -86,7 +86,7 @@ async def stamp(db: database.Database) -> str:
 
 async def _kept(connection: AsyncConnection, key: str, value: str) -> str:
     """The value kept under this key, which is ours if there was none."""
-    new = database.insert(connection, database.Meta).values(key=key, value=value).on_conflict_do_nothing()
+    new = sql.insert(connection, database.Meta).values(key=key, value=value).on_conflict_do_nothing()
     await connection.execute(new)
     return str(await _find(connection, key))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from digest import database
+from digest import database, sql
 from digest.outbox.models import Batch, Delivery
 from digest.run import instance, procrastinate, pulse, wiring
 from tests.support import table, world as worlds
@@ -108,7 +108,7 @@ async def test_a_job_whose_batch_is_done_or_held_does_nothing(world):
     [batch] = await table.rows(world.parts.db, Batch)
     await world.work()
     await execute(world, "DELETE FROM procrastinate_jobs")
-    held = await table.add(world.parts.db, Batch, state="running", lease_until=database.clock_after(60))
+    held = await table.add(world.parts.db, Batch, state="running", lease_until=sql.clock_after(60))
     async with world.parts.db.transaction() as connection:
         await world.parts.engine.submit(connection, [batch.id, held])
     await work_off(world)
@@ -121,7 +121,7 @@ async def test_reconcile_makes_jobs_for_due_batches_that_have_none(world, engine
     db = world.parts.db
     await execute(world, f"DELETE FROM procrastinate_jobs WHERE queueing_lock <> 'batch:{has_job}'")
     for id_, seconds in ((is_held, 10), (is_expired, -1)):
-        await table.change(db, Batch, id_, state="running", lease_until=database.clock_after(seconds))
+        await table.change(db, Batch, id_, state="running", lease_until=sql.clock_after(seconds))
     await table.change(db, Batch, is_done, state="done")
     assert await engine_at_work.reconcile() == 2
     assert set(await jobs(world)) == {has_job, has_none, is_expired}
