@@ -134,9 +134,6 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
         lines.append("smtp.url is empty: no mail can leave; set DIGEST_SMTP_URL")
     if owner is not None and owner != parts.instance:
         lines.append(f"this database belongs to the installation '{owner}', so nothing is mailed; see: digest adopt")
-    for one in found["publications"]:
-        if failing := one["readers"].get("failing"):
-            lines.append(f"{failing:,} readers of {one['publication']} are failing: mailed no more until they return")
     held = [str(edition["id"]) for edition in found["editions"] if edition["state"] == "held"]
     if held:
         lines.append(f"editions {', '.join(held)} are held; release each with: digest editions release ID")
@@ -162,7 +159,7 @@ def _stuck(found: dict[str, Any]) -> list[str]:
         if count := publication["readers"].get("failing"):
             slug = publication["publication"]
             verb = f"digest subscribers list {slug} --state failing"
-            lines.append(f"{count} readers of {slug} are failing: refused for weeks, mailed no more; see: {verb}")
+            lines.append(f"{count:,} readers of {slug} are failing: refused for weeks, mailed no more; see: {verb}")
     return lines
 
 
