@@ -159,7 +159,7 @@ def _stuck(found: dict[str, Any]) -> list[str]:
         if count := publication["readers"].get("failing"):
             slug = publication["publication"]
             verb = f"digest subscribers list {slug} --state failing"
-            lines.append(f"{count} readers of {slug} are failing: refused for weeks, mailed no more; see: {verb}")
+            lines.append(f"{count:,} readers of {slug} are failing: refused for weeks, mailed no more; see: {verb}")
     return lines
 
 
