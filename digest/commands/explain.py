@@ -17,7 +17,7 @@ from digest import publications, zones
 from digest.audience import models as audience, standing, suppression, trail
 from digest.commands import lookup, output, session
 from digest.editions import choose, contents, models as editions
-from digest.outbox import models as outbox, writer
+from digest.outbox import models as outbox, selections
 from digest.run import wiring
 
 # A daily reader's last three months; --json has no more either, for the point is to understand the recent ones.
@@ -80,7 +80,7 @@ async def _gather(parts: wiring.Parts, connection: AsyncConnection, slug: str, e
 async def _titles(connection: AsyncConnection, verdict: choose.Verdict) -> dict[str, Any]:
     if not isinstance(verdict, choose.Chosen):
         return {"count": 0, "titles": []}
-    stories = {story.id: story.title for story in await writer.load_stories(connection, verdict)}
+    stories = {story.id: story.title for story in await selections.load_stories(connection, verdict)}
     ids = [pick.article_id for pick in (*verdict.full, *verdict.links)]
     return {"count": len(ids) + len(verdict.more), "titles": [stories[id_] for id_ in ids[:TITLES]]}
 

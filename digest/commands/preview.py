@@ -19,7 +19,7 @@ from digest import addresses, errors, publications, zones
 from digest.audience import preferences, start
 from digest.commands import lookup, output, session
 from digest.editions import blocks, cadence, choose, outline, plan
-from digest.outbox import writer
+from digest.outbox import selections
 from digest.run import wiring
 
 
@@ -89,7 +89,7 @@ async def _proof(parts: wiring.Parts, slug: str, wish: Wish, now: datetime) -> P
         spec = publications.load(row.spec)
         reader = await _reader(connection, spec, wish)
         chosen, remark = await _chosen(connection, row, spec, reader=reader, now=now)
-        stories = await writer.load_stories(connection, chosen)
+        stories = await selections.load_stories(connection, chosen)
     facts = _facts(spec, reader.choice, now)
     variant = await asyncio.to_thread(parts.writer.composed, spec, reader.locale, stories, chosen, facts)
     ready = parts.writer.proof(spec, variant)

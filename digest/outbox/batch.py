@@ -12,31 +12,27 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import clock, database, errors, sql
-from digest.audience import models as audience
-from digest.editions import models as editions
+from digest import clock, database, errors
 from digest.outbox import (
     attempts,
+    ends,
     facts,
     gate,
     handing,
     handover,
     lease,
     lineup,
-    misses,
     models,
     outcomes,
     parking,
     record,
-    writer,
 )
 from digest.outbox.lineup import Mail
 from digest.outbox.transports import transport as transports
@@ -236,7 +232,7 @@ class _Loop:
                         connection, sender.desk.hasher, scene, [*(mail.proposal for mail in accepted), *stops]
                     )
                     stopped = [one for one in stops if one.id in confirmation.confirmed]
-                    await _stop(connection, stopped, scene, now)
+                    await ends.stop(connection, stopped, scene, now)
                     going = [mail for mail in accepted if mail.proposal.id in confirmation.confirmed]
                     frozen = await handing.freeze(
                         connection, scene, [(mail.proposal, mail.line.relay) for mail in going], now
@@ -266,7 +262,7 @@ class _Loop:
 
     def _count(self, settled: list[record.Settled], stopped: list[handing.Proposal]) -> None:
         self.counts.update(record.state_of(one).value for one in settled)
-        self.counts.update(_state(one.verdict) for one in stopped)
+        self.counts.update(ends.state_of(one.verdict).value for one in stopped)
         attempts.log(self.queue.take_attempts())
 
     async def _save(self) -> None:
@@ -299,7 +295,7 @@ class _Loop:
     async def _finish(self) -> bool:
         """Mark the Batch done if nothing of it is left; what came back meanwhile is for the next look."""
         async with self.sender.db.brief() as connection:
-            await _withhold_erased(connection, self.batch.id, self.sender.clock())
+            await ends.withhold_erased(connection, self.batch.id, self.sender.clock())
             left = await facts.waiting(connection, self.batch.id)
             if left:
                 self.queue.todo.extend(left)
@@ -307,42 +303,3 @@ class _Loop:
             await lease.give_up(connection, self.batch.id, self.owner, models.BatchState.DONE)
         self.is_ours = False
         return True
-
-
-async def _withhold_erased(connection: AsyncConnection, batch_id: int, now: datetime) -> None:
-    """Deliveries whose Subscription is gone can never be handed over."""
-    delivery = models.Delivery
-    left = sa.and_(
-        delivery.batch_id == batch_id,
-        sql.among(delivery.state, models.OPEN),
-        delivery.state.in_(facts.HANDED_OVER),
-    )
-    gone = ~sa.exists().where(audience.Subscription.id == delivery.subscription_id)
-    values = {"state": models.DeliveryState.WITHHELD, "reason": "erased", "finished_at": now}
-    await connection.execute(sa.update(delivery).where(left, gone).values(values))
-
-
-async def _stop(
-    connection: AsyncConnection, stopped: list[handing.Proposal], scene: facts.Scene, now: datetime
-) -> None:
-    """Record what takes another end than being sent."""
-    if not stopped:
-        return
-    verdicts = [(one.facts.row, one.verdict) for one in stopped if not isinstance(one.verdict, writer.Order)]
-    await record.stops(connection, verdicts, now)
-    edition = scene.edition
-    if edition is None:
-        return
-    if edition.state is not editions.EditionState.CANCELLED:
-        await misses.note(connection, [one.id for one in stopped if one.facts.row.tries], now)
-    for one in stopped:
-        if facts.is_doubtful(one.facts.row):
-            doubt = record.in_doubt(one.facts.row, slot=edition.slot, frequency=edition.frequency)
-            await record.note_pace(connection, doubt)
-    empty = [one.facts.row.subscription_id for one in stopped if _state(one.verdict) == models.DeliveryState.EMPTY]
-    if empty:
-        await record.settle_empty(connection, empty, edition.upto)
-
-
-def _state(verdict: Any) -> str:
-    return (verdict.state if isinstance(verdict, handover.Stop) else models.DeliveryState.DEFERRED).value

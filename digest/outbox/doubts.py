@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, errors, sql
 from digest.audience import models as audience
 from digest.editions import models as editions
-from digest.outbox import fill, models, record
+from digest.outbox import ends, fill, models
 
 # Each takes some statements, and SQLite's one write lock is held for so many at a time.
 AT_ONCE = 50
@@ -56,7 +56,7 @@ async def settle(db: database.Database, doubt: str, now: datetime) -> int:
             some = _over(doubt).limit(AT_ONCE).with_for_update(of=models.Delivery, skip_locked=True)
             rows = (await connection.execute(some)).all()
             for row in rows:
-                await (record.assume_sent if doubt == "hold" else record.roll_doubt)(connection, row, now)
+                await (ends.assume_sent if doubt == "hold" else ends.roll_doubt)(connection, row, now)
         settled += len(rows)
         if len(rows) < AT_ONCE:
             return settled
@@ -88,9 +88,9 @@ async def resolve(connection: AsyncConnection, delivery_id: int, verdict: Verdic
     """Do what the operator says about one doubtful digest. Raises DoubtError."""
     row = await _find(connection, delivery_id)
     if verdict is Verdict.SENT:
-        await record.assume_sent(connection, row, now, "the operator says it arrived")
+        await ends.assume_sent(connection, row, now, "the operator says it arrived")
     elif verdict is Verdict.ROLL:
-        await record.roll_doubt(connection, row, now, "the operator let it roll on")
+        await ends.roll_doubt(connection, row, now, "the operator let it roll on")
     elif row.batch_id is None:
         await _send_again(connection, row)
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, sql
 from digest.editions import models as editions
-from digest.outbox import models, record
+from digest.outbox import ends, models
 
 # A worker that died is found out after this many seconds; renewing three times as often survives two lost renewals.
 LEASE_SECONDS = 10
@@ -60,7 +60,7 @@ async def take(db: database.Database, batch_id: int, owner: str, now: datetime) 
     """
     async with db.brief() as connection:
         row = (await connection.execute(_TAKEN, {"p_batch": batch_id, "p_owner": owner})).one_or_none()
-        doubtful = await record.vanished(connection, batch_id, now) if row is not None else 0
+        doubtful = await ends.vanished(connection, batch_id, now) if row is not None else 0
     if doubtful:
         log.warning("batch_taken_over", batch=batch_id, doubtful=doubtful)
     return row, doubtful

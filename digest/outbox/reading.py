@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, links
 from digest.audience import models as audience
 from digest.editions import blocks, choose, contents, models as editions
-from digest.outbox import models, writer
+from digest.outbox import models, selections, writer
 from digest.publications import Publication
 
 
@@ -30,7 +30,7 @@ async def html(
             return None
         shelf = await shelves.get(connection, row.publication_id, above=row.head)
         edition = (await connection.execute(_edition(row.edition_id))).one()
-        chosen = await writer.load_selection(connection, row.selection_id)
+        chosen = await selections.load_selection(connection, row.selection_id)
     # A page has room for what the mail only counted.
     rest = tuple(choose.Pick(article_id, None) for article_id in chosen.more)
     everything = dataclasses.replace(chosen, links=chosen.links + rest, more=())

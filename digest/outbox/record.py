@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, sql
 from digest.audience import models as audience, suppression
-from digest.editions import slots
 from digest.outbox import handover, misses, models, outcomes
 
 OUT_OF_TRIES = "sent several times without an answer"
@@ -110,13 +109,13 @@ def _values(one: Settled, now: datetime) -> dict[str, Any]:
     state = models.DeliveryState
     outcome = one.outcome
     if isinstance(outcome, outcomes.Sent):
-        return _columns(state.SENT, finished_at=now)
+        return columns(state.SENT, finished_at=now)
     if isinstance(outcome, outcomes.Doubt):
         return _doubt(one, outcome.reason, now)
     if isinstance(outcome, outcomes.TryAt):
-        return _again(one.was_doubtful, outcome.reason, outcome.at)
+        return again(one.was_doubtful, outcome.reason, outcome.at)
     rolls = one.upto is not None and (one.was_doubtful or outcome.is_late)
-    return _columns(state.ROLLED if rolls else state.FAILED, reason=outcome.reason, finished_at=now)
+    return columns(state.ROLLED if rolls else state.FAILED, reason=outcome.reason, finished_at=now)
 
 
 def state_of(one: Settled) -> models.DeliveryState:
@@ -124,14 +123,14 @@ def state_of(one: Settled) -> models.DeliveryState:
     return models.DeliveryState(_values(one, one.handed_over_at)["state"])
 
 
-def _again(is_doubtful: bool, reason: str, at: datetime) -> dict[str, Any]:
+def again(is_doubtful: bool, reason: str, at: datetime) -> dict[str, Any]:
     """Not now. A doubtful mail keeps its frozen range, for an earlier copy may have been accepted; else the next try
     chooses anew.
     """
     waits = {"reason": reason, "retry_at": at, "batch_id": None}
     if is_doubtful:
-        return _columns(models.DeliveryState.DOUBTFUL, **waits)
-    return _columns(models.DeliveryState.DEFERRED, **waits, covered_from=None, upto=None, selection_id=None)
+        return columns(models.DeliveryState.DOUBTFUL, **waits)
+    return columns(models.DeliveryState.DEFERRED, **waits, covered_from=None, upto=None, selection_id=None)
 
 
 def _doubt(one: Settled, reason: str, now: datetime) -> dict[str, Any]:
@@ -143,11 +142,11 @@ def _doubt(one: Settled, reason: str, now: datetime) -> dict[str, Any]:
     at = handover.resend_at(doubts, now, one.doubt_pause)
     reason = reason if at else f"{OUT_OF_TRIES}: {reason}"
     if at is None and one.upto is None:
-        return _columns(models.DeliveryState.FAILED, reason=reason, finished_at=now, doubts=doubts)
-    return _columns(models.DeliveryState.DOUBTFUL, reason=reason, retry_at=at, batch_id=None, doubts=doubts)
+        return columns(models.DeliveryState.FAILED, reason=reason, finished_at=now, doubts=doubts)
+    return columns(models.DeliveryState.DOUBTFUL, reason=reason, retry_at=at, batch_id=None, doubts=doubts)
 
 
-def _columns(state: models.DeliveryState, **values: Any) -> dict[str, Any]:
+def columns(state: models.DeliveryState, **values: Any) -> dict[str, Any]:
     return {"state": state, "reason": None, "retry_at": None, "finished_at": None} | values
 
 
@@ -254,84 +253,3 @@ def _pace(one: Settled) -> dict[str, Any]:
     if one.is_instant:
         values["last_instant_at"] = one.handed_over_at
     return values
-
-
-async def stops(
-    connection: AsyncConnection, stopped: Sequence[tuple[Any, handover.Stop | handover.Wait]], now: datetime
-) -> None:
-    """Record Deliveries that were not handed over."""
-    rows: list[dict[str, Any]] = []
-    for row, verdict in stopped:
-        if isinstance(verdict, handover.Wait):
-            is_doubtful = row.state is models.DeliveryState.DOUBTFUL
-            values = _again(is_doubtful, verdict.reason, verdict.until)
-        else:
-            values = _columns(verdict.state, reason=verdict.reason, finished_at=now)
-        rows.append({"delivery": row.id, **values})
-    await write(connection, rows)
-
-
-async def settle_empty(connection: AsyncConnection, subscription_ids: Sequence[int], upto: int) -> None:
-    """Nothing matched for these readers up to here."""
-    subscription = audience.Subscription
-    statement = sa.update(subscription).where(subscription.id.in_(subscription_ids))
-    await connection.execute(statement.values(covered_to=sql.greatest(subscription.covered_to, upto)))
-
-
-async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) -> int:
-    """The worker that held this Batch is gone: what it had handed over is in doubt, and how many that is."""
-    delivery = models.Delivery
-    reason = "the sending process ended before the reply was recorded"
-    # A notice is never held; the hand-over ends it.
-    is_held = sa.and_(delivery.doubts + 1 >= handover.MAX_DOUBTS, delivery.edition_id.is_not(None))
-    statement = (
-        sa.update(delivery)
-        .where(
-            delivery.batch_id == batch_id,
-            sql.among(delivery.state, models.OPEN),
-            delivery.state == models.DeliveryState.SENDING,
-        )
-        .values(
-            state=models.DeliveryState.DOUBTFUL,
-            doubts=delivery.doubts + 1,
-            retry_at=sa.case((is_held, sa.null()), else_=sa.literal(now + GRACE, delivery.retry_at.type)),
-            batch_id=None,
-            reason=sa.case((is_held, f"{OUT_OF_TRIES}: {reason}"), else_=reason),
-        )
-    )
-    return (await connection.execute(statement)).rowcount
-
-
-async def assume_sent(
-    connection: AsyncConnection, row: Any, now: datetime, reason: str = "assumed: no reply was recorded"
-) -> None:
-    """A doubtful digest counts as sent: settle its range. `row` has also the slot and frequency of its Edition."""
-    values = _columns(models.DeliveryState.SENT, reason=reason, finished_at=now)
-    await write(connection, [{"delivery": row.id, **values}])
-    await cover(connection, [in_doubt(row, slot=row.slot, frequency=row.frequency)])
-
-
-async def roll_doubt(connection: AsyncConnection, row: Any, now: datetime, reason: str = OUT_OF_TRIES) -> None:
-    """A doubtful digest rolls on: its Articles are told again with the next."""
-    values = _columns(models.DeliveryState.ROLLED, reason=reason, finished_at=now)
-    await write(connection, [{"delivery": row.id, **values}])
-    await note_pace(connection, in_doubt(row, slot=row.slot, frequency=row.frequency))
-    await misses.note(connection, [row.id], now)
-
-
-def in_doubt(row: Any, *, slot: str, frequency: str) -> Settled:
-    """A doubtful Delivery of an Edition as if its last copy had been accepted."""
-    return Settled(
-        delivery_id=row.id,
-        tries=row.tries,
-        subscription_id=row.subscription_id,
-        address_key="",
-        upto=row.upto,
-        local_date=slots.local_date(slot),
-        is_instant=frequency == "instant" and not slots.is_send_now(slot),
-        handed_over_at=row.handed_over_at,
-        was_doubtful=True,
-        doubts=row.doubts,
-        outcome=outcomes.Sent(),
-        code=None,
-    )

@@ -6,8 +6,6 @@ Prepares before the hand-over, never between hand-over and the wire.
 
 import asyncio
 import dataclasses
-import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import date, datetime, time
@@ -16,10 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import addresses, database, links, publications, sql, zones
-from digest.articles import models as articles
+from digest import addresses, database, links, publications, zones
 from digest.editions import blocks, choose, compose, contents, look, models as editions, outline
-from digest.outbox import dkim, headers, message
+from digest.outbox import dkim, headers, message, selections
 from digest.outbox.transports import transport
 
 # A variant is some 100 KB of prepared bytes; a Batch can hold a few hundred of them.
@@ -141,7 +138,7 @@ class Writer:
         """The digest of an Order that names what was chosen. Reads only."""
         assert order.chosen is not None
         async with self._db.reading() as connection:
-            stories = await load_stories(connection, order.chosen)
+            stories = await selections.load_stories(connection, order.chosen)
             facts = await _facts(connection, order.edition)
         return await asyncio.to_thread(self.composed, order.shelf.spec, order.locale, stories, order.chosen, facts)
 
@@ -162,8 +159,8 @@ class Writer:
 
     async def _digest(self, order: Order) -> Ready:
         async with self._db.transaction() as connection:
-            chosen = order.chosen or await load_selection(connection, order.selection_id)
-            selection_id = order.selection_id or await intern(
+            chosen = order.chosen or await selections.load_selection(connection, order.selection_id)
+            selection_id = order.selection_id or await selections.intern(
                 connection, order.shelf.publication_id, chosen, used_at=order.edition.planned_at
             )
         variant = await self.shown(dataclasses.replace(order, chosen=chosen))
@@ -218,63 +215,6 @@ def _choice(chosen: choose.Chosen) -> outline.Choice:
         full=tuple((pick.article_id, pick.topic) for pick in chosen.full),
         links=tuple((pick.article_id, pick.topic) for pick in chosen.links),
         more=len(chosen.more),
-    )
-
-
-async def intern(connection: AsyncConnection, publication_id: int, chosen: choose.Chosen, *, used_at: datetime) -> int:
-    """The id of the Selection that tells exactly this, made if nobody has told it before, noted as used if somebody
-    has: unused ones are pruned.
-    """
-    picks = {
-        "full": [[pick.article_id, pick.topic] for pick in chosen.full],
-        "links": [[pick.article_id, pick.topic] for pick in chosen.links],
-        "more": list(chosen.more),
-    }
-    fingerprint = hashlib.sha256(json.dumps(picks).encode()).hexdigest()
-    selection = editions.Selection
-    values = {"publication_id": publication_id, "fingerprint": fingerprint, "picks": picks, "used_at": used_at}
-    made = sql.insert(connection, selection).values(values)
-    noted = made.on_conflict_do_update(
-        index_elements=[selection.publication_id, selection.fingerprint], set_={"used_at": made.excluded.used_at}
-    )
-    return (await connection.execute(noted.returning(selection.id))).scalar_one()
-
-
-async def load_selection(connection: AsyncConnection, selection_id: int | None) -> choose.Chosen:
-    statement = sa.select(editions.Selection.picks).where(editions.Selection.id == selection_id)
-    picks: Any = (await connection.execute(statement)).scalar_one()
-    return choose.Chosen(
-        full=tuple(choose.Pick(article_id, topic) for article_id, topic in picks["full"]),
-        links=tuple(choose.Pick(article_id, topic) for article_id, topic in picks["links"]),
-        more=tuple(picks["more"]),
-    )
-
-
-async def load_stories(connection: AsyncConnection, chosen: choose.Chosen) -> list[outline.Story]:
-    article = articles.Article
-    ids = [pick.article_id for pick in (*chosen.full, *chosen.links)]
-    statement = (
-        sa.select(article, articles.Source.title.label("source"))
-        .join(articles.Source, articles.Source.id == article.source_id)
-        .where(article.id.in_(ids))
-    )
-    return [_story(row) for row in await connection.execute(statement)]
-
-
-def _story(row: Any) -> outline.Story:
-    return outline.Story(
-        id=row.id,
-        version=row.version,
-        title=row.title,
-        url=row.url,
-        standfirst=row.standfirst,
-        image_url=row.image_url,
-        image_alt=row.image_alt,
-        author=row.author,
-        source=row.source,
-        minutes=row.minutes,
-        published_at=row.published_at,
-        related=tuple((title, url) for title, url in row.related),
     )
 
 

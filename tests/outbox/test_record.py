@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from digest.audience import suppression
 from digest.audience.models import Suppression
-from digest.outbox import handover, outcomes, record
+from digest.outbox import ends, handover, outcomes, record
 from digest.outbox.models import Delivery, DeliveryState
 from tests.support import cast, table
 
@@ -150,7 +150,7 @@ SOON = NOW + record.GRACE
 async def test_what_a_vanished_worker_leaves_counts_as_doubt_like_any_other(db, reader, doubts, edition_id, retry_at):
     await a_delivery(db, reader, doubts=doubts, edition_id=edition_id)
     async with db.transaction() as connection:
-        assert await record.vanished(connection, 7, NOW) == 1
+        assert await ends.vanished(connection, 7, NOW) == 1
     row = await table.row(db, Delivery)
     assert (row.state.value, row.doubts, row.retry_at, row.batch_id) == ("doubtful", doubts + 1, retry_at, None)
     assert row.reason.startswith(record.OUT_OF_TRIES) == (retry_at is None)
@@ -237,7 +237,7 @@ class TestStops:
     async def stop(self, db, verdict):
         row = await table.row(db, Delivery)
         async with db.transaction() as connection:
-            await record.stops(connection, [(row, verdict)], NOW)
+            await ends.stops(connection, [(row, verdict)], NOW)
         return await table.row(db, Delivery)
 
     @pytest.mark.parametrize("state", [DeliveryState.ROLLED, DeliveryState.WITHHELD, DeliveryState.EMPTY])
@@ -261,8 +261,8 @@ async def test_what_a_vanished_worker_had_handed_over_is_in_doubt_and_nothing_el
     on_wire = await a_delivery(db, reader)
     others = [await a_delivery(db, reader, edition_id=n, state=s) for n, s in enumerate(("queued", "sent", "empty"), 2)]
     async with db.transaction() as connection:
-        assert await record.vanished(connection, 7, NOW) == 1
-        assert await record.vanished(connection, 7, NOW) == 0
+        assert await ends.vanished(connection, 7, NOW) == 1
+        assert await ends.vanished(connection, 7, NOW) == 0
     row = await table.row(db, Delivery, id=on_wire)
     assert (row.state, row.doubts, row.retry_at, row.batch_id) == (DeliveryState.DOUBTFUL, 1, NOW + record.GRACE, None)
     assert (row.covered_from, row.upto, row.selection_id) == (2, 5, 3)
@@ -274,7 +274,7 @@ async def test_a_held_doubt_assumed_sent_settles_its_range_and_date(db, reader):
     await a_delivery(db, reader, state="doubtful")
     async with db.transaction() as connection:
         row = (await connection.execute(sa.select(Delivery, *_facts("2026-11-02", "daily")))).one()
-        await record.assume_sent(connection, row, NOW)
+        await ends.assume_sent(connection, row, NOW)
     assert (await table.row(db, Delivery)).state is DeliveryState.SENT
     found = await cast.subscription(db, reader)
     assert (found.covered_to, found.last_date) == (5, date(2026, 11, 2))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from digest.audience.models import Cadence, Subscription
 from digest.editions import choose
 from digest.editions.models import Edition, Selection
-from digest.outbox import writer
+from digest.outbox import selections, writer
 from digest.outbox.models import Delivery
 from tests.support import table, wirecheck, world as worlds
 
@@ -47,11 +47,11 @@ async def test_readers_who_get_the_same_share_all_but_what_is_personal(world):
 async def test_the_same_picks_are_kept_once_and_read_back_as_they_were(world):
     chosen = choose.Chosen((choose.Pick(1, "heart"), choose.Pick(2, None)), (choose.Pick(3, "sleep"),), (4, 5))
     async with world.parts.db.transaction() as connection:
-        first = await writer.intern(connection, world.publication.id, chosen, used_at=world.now)
-        assert await writer.intern(connection, world.publication.id, chosen, used_at=world.now) == first
+        first = await selections.intern(connection, world.publication.id, chosen, used_at=world.now)
+        assert await selections.intern(connection, world.publication.id, chosen, used_at=world.now) == first
         other = choose.Chosen(chosen.full, (), (3, 4, 5))
-        assert await writer.intern(connection, world.publication.id, other, used_at=world.now) != first
-        assert await writer.load_selection(connection, first) == chosen
+        assert await selections.intern(connection, world.publication.id, other, used_at=world.now) != first
+        assert await selections.load_selection(connection, first) == chosen
 
 
 async def test_all_of_it_is_told_in_full_as_links_and_by_number(db_url, tmp_path, now):
