@@ -16,7 +16,7 @@ from digest import config, database, publications
 from digest.audience import models as audience
 from digest.commands import bar, output, session
 from digest.editions import models as editions
-from digest.outbox import batch, models as outbox, tracking
+from digest.outbox import crew, models as outbox, tracking
 from digest.outbox.transports import transport
 from digest.run import logs, loop, passes, wiring
 
@@ -99,7 +99,7 @@ async def _open(way_out: transport.Transport) -> AsyncIterator[transport.Transpo
         await way_out.close()
 
 
-def _stop_on_signals(sender: batch.Sender) -> list[int]:
+def _stop_on_signals(sender: crew.Sender) -> list[int]:
     """Ctrl-C and SIGTERM let mails on the wire finish; breaking off there would leave them in doubt."""
     received: list[int] = []
 

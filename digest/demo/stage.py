@@ -15,7 +15,7 @@ from digest.articles import sources
 from digest.demo import feeds, folder, report, sample, site, virtual
 from digest.demo.inbox import Inbox
 from digest.demo.mailserver import HOST, MailServer
-from digest.outbox import batch, reading
+from digest.outbox import crew, reading
 from digest.run import schema, wiring
 from digest.web import app, parts as web
 
@@ -40,7 +40,7 @@ class Stage:
     out: Console
     parts: wiring.Parts
     clock: virtual.VirtualClock
-    sender: batch.Sender
+    sender: crew.Sender
     programme: feeds.Programme
     inbox: Inbox
 

@@ -13,7 +13,7 @@ from digest import database, errors, publications
 from digest.articles import models as articles
 from digest.audience import models as audience
 from digest.editions import cadence, plan
-from digest.outbox import batch, models as outbox
+from digest.outbox import crew, models as outbox
 from digest.run import passes
 from digest.run.wiring import Parts
 
@@ -44,7 +44,7 @@ class VirtualClock:
 
 
 async def play(
-    parts: Parts, sender: batch.Sender, clock: VirtualClock, until: datetime, told: Callable[[datetime], None]
+    parts: Parts, sender: crew.Sender, clock: VirtualClock, until: datetime, told: Callable[[datetime], None]
 ) -> None:
     """Run all passes at every instant that matters, `until` included. Raises PlayError when a pass fails."""
     while True:
@@ -56,7 +56,7 @@ async def play(
         clock.set(min(await next_instant(parts.db, now) or until, until))
 
 
-async def tick(parts: Parts, sender: batch.Sender, now: datetime) -> passes.Report:
+async def tick(parts: Parts, sender: crew.Sender, now: datetime) -> passes.Report:
     report = await passes.run_due(parts, now, sender)
     if report.failures:
         raise PlayError("\n".join(report.failures))

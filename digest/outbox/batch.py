@@ -7,35 +7,28 @@ unrecorded, and content leaves at once after its hand-over. No transaction is op
 """
 
 import asyncio
-import dataclasses
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import clock, database, errors
 from digest.outbox import (
     attempts,
+    crew,
     ends,
     facts,
-    gate,
     handing,
-    handover,
     lease,
     lineup,
     models,
-    outcomes,
     parking,
     record,
 )
-from digest.outbox.lineup import Mail
-from digest.outbox.transports import transport as transports
+from digest.outbox.mails import Mail
 
 # Readers locked by an unsubscribe or another node are looked at again after this.
 BUSY_SECONDS = 0.05
@@ -53,29 +46,7 @@ AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError)
 log = structlog.get_logger()
 
 
-class RelayError(errors.DigestError):
-    """No relay can be reached, so no mail can leave. What is due stays queued."""
-
-
-@dataclasses.dataclass
-class Sender:
-    """All that sending needs. `stopping` set means: hand nothing over any more, finish what is on the wire.
-
-    `trap` calls what may bring out a bug, and returns the exception.
-    """
-
-    db: database.Database
-    desk: handing.Desk
-    transport: transports.Transport
-    clock: clock.Clock
-    patience: outcomes.Patience
-    stopping: asyncio.Event
-    trap: Callable[[Callable[[], Any]], Any]
-    gate: gate.Gate
-    doubt_pause: timedelta = handover.DOUBT_PAUSE
-
-
-async def run_batch(sender: Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:
+async def run_batch(sender: crew.Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:
     """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it.
 
     `exhausted` is set when only replies are waited for, so that another Batch may use the lines. Raises RelayError
@@ -93,7 +64,7 @@ async def run_batch(sender: Sender, batch_id: int, exhausted: asyncio.Event | No
 class _Loop:
     """One Batch being sent: what is lined up, what is on the wire, and what came back but is not recorded yet."""
 
-    def __init__(self, sender: Sender, batch: Any, owner: str, exhausted: asyncio.Event) -> None:
+    def __init__(self, sender: crew.Sender, batch: Any, owner: str, exhausted: asyncio.Event) -> None:
         self.sender, self.batch, self.owner, self.exhausted = sender, batch, owner, exhausted
         self.queue = lineup.Lineup(sender, is_urgent=batch.edition_id is None)
         self.is_ours = True
@@ -111,7 +82,7 @@ class _Loop:
             await self.queue.leave()
             await self._save()
         if self.trouble:
-            raise RelayError(self.trouble)
+            raise crew.RelayError(self.trouble)
         return self.counts
 
     async def _work(self) -> None:
@@ -213,7 +184,7 @@ class _Loop:
     async def _commit(self) -> None:
         """One transaction: record what came in, confirm and freeze what servers wait for. Then pour."""
         queue, sender = self.queue, self.sender
-        accepted, stops = queue.take_accepted(), queue.take_stops()
+        accepted, stops = queue.take()
         settled, returned = list(queue.settled), list(queue.returned)
         now, began = sender.clock(), time.monotonic()
         leaving: list[Mail] = []
@@ -263,7 +234,8 @@ class _Loop:
     def _count(self, settled: list[record.Settled], stopped: list[handing.Proposal]) -> None:
         self.counts.update(record.state_of(one).value for one in settled)
         self.counts.update(ends.state_of(one.verdict).value for one in stopped)
-        attempts.log(self.queue.take_attempts())
+        attempts.log(self.queue.attempts)
+        self.queue.attempts = []
 
     async def _save(self) -> None:
         """Whatever ended the work: write down what was said of each mail, and let go of the Batch.

@@ -21,7 +21,7 @@ import uvicorn
 from digest import config, errors, links
 from digest.articles import release
 from digest.editions import plan
-from digest.outbox import batch, fill, notices, prune, reading
+from digest.outbox import crew, fill, notices, prune, reading
 from digest.run import exposing, loops, passes, processes, pulse, schedule, wiring
 from digest.web import app, parts as web
 
@@ -52,7 +52,7 @@ async def serve(settings: config.Settings, home: Path, *, on_ready: Callable[[st
 
 
 @contextlib.asynccontextmanager
-async def _sender(parts: wiring.Parts) -> AsyncIterator[batch.Sender]:
+async def _sender(parts: wiring.Parts) -> AsyncIterator[crew.Sender]:
     """A Sender over an open transport, or over one that stays closed where other processes send."""
     transport = wiring.transport_of(parts.settings)
     if parts.settings.engine.processes != 1:
@@ -81,7 +81,7 @@ def _listen(host: str, port: int) -> socket.socket:
 class Daemon:
     """One node at work."""
 
-    def __init__(self, parts: wiring.Parts, sender: batch.Sender) -> None:
+    def __init__(self, parts: wiring.Parts, sender: crew.Sender) -> None:
         self.parts, self.sender = parts, sender
         self.pulse = pulse.Pulse()
         self.stopping = sender.stopping

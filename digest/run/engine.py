@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.outbox import batch
+from digest.outbox import crew
 from digest.run import pulse
 
 
@@ -18,7 +18,7 @@ from digest.run import pulse
 class Shift:
     """What an engine works with in one process. `fence` raises when this installation may not send."""
 
-    sender: batch.Sender
+    sender: crew.Sender
     fence: Callable[[], Awaitable[None]]
     pulse: pulse.Pulse
 

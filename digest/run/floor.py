@@ -13,7 +13,7 @@ from collections import Counter
 import structlog
 
 from digest import errors
-from digest.outbox import batch, notices
+from digest.outbox import batch, crew, notices
 from digest.run import pulse
 
 # Batches of which the last replies are waited for. Each costs a lease to renew and its place in the pool of lines.
@@ -42,13 +42,13 @@ class _Run:
 class Floor:
     """`broken` are Batches that failed, with the reason; they stay there until they end well."""
 
-    def __init__(self, sender: batch.Sender, broken: dict[int, str] | None = None, rest: float | None = None) -> None:
+    def __init__(self, sender: crew.Sender, broken: dict[int, str] | None = None, rest: float | None = None) -> None:
         self.sender = sender
         self.broken = {} if broken is None else broken
         self.counts: Counter[str] = Counter()
         self._rest = REST_SECONDS if rest is None else rest
         self._rest_until = {id_: time.monotonic() + self._rest for id_ in self.broken}
-        self.trouble: batch.RelayError | None = None
+        self.trouble: crew.RelayError | None = None
         self._pause_until = 0.0
         self._running: dict[int, _Run] = {}
         self._moved = asyncio.Event()
@@ -90,7 +90,7 @@ class Floor:
             self.trouble = None
             self.broken.pop(batch_id, None)
             self._rest_until.pop(batch_id, None)
-        except batch.RelayError as error:
+        except crew.RelayError as error:
             # No fault of the Batch, and the others would fare the same.
             log.error("relay_down", reason=str(error))
             self.trouble = error

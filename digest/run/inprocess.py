@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.outbox import batch, lease
+from digest.outbox import crew, lease
 from digest.run import engine, floor, loops
 
 # How long a Batch may wait unseen. Somebody waits in front of a screen for the mail to confirm.
@@ -53,7 +53,7 @@ async def _begin(here: floor.Floor, *, urgent: bool = False) -> bool:
     return True
 
 
-async def drain(sender: batch.Sender, failed: dict[int, str]) -> Counter[str]:
+async def drain(sender: crew.Sender, failed: dict[int, str]) -> Counter[str]:
     """Send until no Batch is due but those in `failed`, where Batches that break are added, with the reason.
 
     Counts by Delivery state. Raises RelayError when no relay can be reached.

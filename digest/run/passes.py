@@ -17,7 +17,7 @@ from digest import errors
 from digest.articles import poll, release
 from digest.audience import models as audience
 from digest.editions import models as editions, plan
-from digest.outbox import batch, fill, notices, retry
+from digest.outbox import crew, fill, notices, retry
 from digest.publications import Publication
 from digest.run import inprocess, instance
 from digest.run.wiring import Parts
@@ -38,7 +38,7 @@ class Report:
     failures: list[str] = dataclasses.field(default_factory=list)
 
 
-async def run_due(parts: Parts, now: datetime, sender: batch.Sender) -> Report:
+async def run_due(parts: Parts, now: datetime, sender: crew.Sender) -> Report:
     """Ingest, release, plan, fill and send all that is due at `now`. The sender's transport is open."""
     report = Report(now)
     await attempt(report, "ingest", lambda: ingest(parts, report, now))
@@ -75,7 +75,7 @@ async def _plan(parts: Parts, report: Report, now: datetime) -> None:
     report.editions += await plan.run(parts.db, parts.policy, now)
 
 
-async def _send(parts: Parts, report: Report, sender: batch.Sender, now: datetime) -> None:
+async def _send(parts: Parts, report: Report, sender: crew.Sender, now: datetime) -> None:
     """Fill and send in turns, so that the first mails leave while a large Edition is still being filled.
 
     Whatever the engine, this process sends by itself what nobody else has taken: it may be the only one there is.

@@ -14,7 +14,7 @@ from digest.articles import changes, fetch, poll
 from digest.audience import suppression
 from digest.editions import compose, contents, plan
 from digest.outbox import (
-    batch,
+    crew,
     destinations,
     dkim,
     fill,
@@ -51,11 +51,11 @@ class Parts:
     keep: timedelta | None
     gate: gate.Gate
 
-    def sender(self, way_out: transport.Transport) -> batch.Sender:
+    def sender(self, way_out: transport.Transport) -> crew.Sender:
         """A Sender over an open transport."""
         outbox = self.settings.outbox
         patience = outcomes.Patience(normal=timedelta(minutes=outbox.retry_minutes))
-        return batch.Sender(
+        return crew.Sender(
             self.db,
             self.desk,
             way_out,
@@ -71,7 +71,7 @@ class Parts:
         """Raises InstanceError when this installation may not send."""
         await instance.check(self.db, self.instance)
 
-    def shift(self, sender: batch.Sender, own_pulse: pulse.Pulse) -> engines.Shift:
+    def shift(self, sender: crew.Sender, own_pulse: pulse.Pulse) -> engines.Shift:
         """What the engine works with in this process."""
         return engines.Shift(sender, self.fence, own_pulse)
 

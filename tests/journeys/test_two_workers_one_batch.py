@@ -13,7 +13,7 @@ from digest import database
 from digest.articles import release
 from digest.editions import contents, plan
 from digest.editions.models import Edition
-from digest.outbox import batch, fill
+from digest.outbox import batch, crew, fill
 from digest.outbox.models import Batch, Delivery
 from digest.run import engine as engines, pulse, wiring
 from tests.support import shifts, table, world as worlds
@@ -30,7 +30,7 @@ async def world(db_url: str, engine: str, tmp_path: Path, now: datetime, anyio_b
 
 
 @pytest.fixture
-async def senders(world: World, db_url: str) -> AsyncIterator[list[batch.Sender]]:
+async def senders(world: World, db_url: str) -> AsyncIterator[list[crew.Sender]]:
     """Each node with a database connection and a memory of its own; they share the relay."""
     databases = [database.connect(db_url, pool_size=3) for _ in range(NODES)]
     desks = [
@@ -44,7 +44,7 @@ async def senders(world: World, db_url: str) -> AsyncIterator[list[batch.Sender]
         await db.close()
 
 
-async def test_many_workers_on_one_batch_send_each_mail_once(world: World, senders: list[batch.Sender]) -> None:
+async def test_many_workers_on_one_batch_send_each_mail_once(world: World, senders: list[crew.Sender]) -> None:
     for number in range(READERS):
         await world.subscribe(f"r{number}@example.org", "daily")
     await world.publish("one")
@@ -55,7 +55,7 @@ async def test_many_workers_on_one_batch_send_each_mail_once(world: World, sende
     assert Counter(world.server.recipients()) == Counter(f"r{number}@example.org" for number in range(READERS))
 
 
-async def test_many_nodes_doing_everything_at_once_agree(world: World, senders: list[batch.Sender]) -> None:
+async def test_many_nodes_doing_everything_at_once_agree(world: World, senders: list[crew.Sender]) -> None:
     readers = [f"r{number}@example.org" for number in range(READERS)]
     for number, reader in enumerate(readers):
         await world.subscribe(reader, "daily", timezone=("Europe/Berlin", "Europe/Paris")[number % 2])
@@ -72,7 +72,7 @@ async def test_many_nodes_doing_everything_at_once_agree(world: World, senders: 
     assert len(await table.rows(world.parts.db, Delivery)) == READERS * 3
 
 
-async def everything(world: World, sender: batch.Sender) -> None:
+async def everything(world: World, sender: crew.Sender) -> None:
     driver = wiring.engine_of(world.parts.settings, sender.db)
     filler = fill.Filler(sender.desk.shelves, sender.desk.topics, batch_size=2, slice_size=3, submit=driver.submit)
     await release.run(sender.db, world.now)

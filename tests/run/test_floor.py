@@ -7,7 +7,7 @@ import pytest
 from structlog import testing
 
 from digest import errors
-from digest.outbox import batch
+from digest.outbox import batch, crew
 from digest.run import floor, pulse
 
 pytestmark = pytest.mark.anyio
@@ -106,7 +106,7 @@ async def test_what_somebody_else_sent_is_broken_no_more(sending):
     assert resting.broken == {1: "a mistake"}
 
 
-@pytest.mark.parametrize("fault", [batch.RelayError("nobody answers"), ConnectionRefusedError()])
+@pytest.mark.parametrize("fault", [crew.RelayError("nobody answers"), ConnectionRefusedError()])
 async def test_no_batch_is_to_blame_for_a_relay_or_database_that_is_away(sending, monkeypatch, fault):
     monkeypatch.setattr(floor, "RELAY_SECONDS", 0.05)
     monkeypatch.setattr(floor, "DATABASE_SECONDS", 0.05)

@@ -21,7 +21,7 @@ from digest import addresses, config, links, publications
 from digest.articles import models as articles, release
 from digest.audience import importing, models as audience, preferences, rows, trail, unsubscribe
 from digest.editions import plan
-from digest.outbox import batch, fill, models as outbox, notices
+from digest.outbox import crew, fill, models as outbox, notices
 from digest.run import inprocess, passes, pulse, wiring
 from tests.support import cast, grammar, shifts, smtpserver
 
@@ -50,7 +50,7 @@ class Mail:
 class World:
     parts: wiring.Parts
     server: smtpserver.SmtpServer
-    sender: batch.Sender
+    sender: crew.Sender
     now: datetime
     publication: Any
     _source_id: int = 0
