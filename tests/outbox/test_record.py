@@ -144,7 +144,9 @@ async def test_a_notice_out_of_tries_is_not_held_for_it_would_hold_up_the_digest
 SOON = NOW + record.GRACE
 
 
-@pytest.mark.parametrize(("doubts", "edition_id", "retry_at"), [(0, 1, SOON), (1, 1, SOON), (2, 1, None), (2, None, SOON)])
+@pytest.mark.parametrize(
+    ("doubts", "edition_id", "retry_at"), [(0, 1, SOON), (1, 1, SOON), (2, 1, None), (2, None, SOON)]
+)
 async def test_what_a_vanished_worker_leaves_counts_as_doubt_like_any_other(db, reader, doubts, edition_id, retry_at):
     await a_delivery(db, reader, doubts=doubts, edition_id=edition_id)
     async with db.transaction() as connection:
