@@ -160,12 +160,12 @@ def worker(
     connections: Annotated[
         int | None, typer.Option(min=1, max=500, help="Mails under way at once, instead of smtp.connections.")
     ] = None,
-    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+    child: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
 ) -> int:
     """Send only: no pages, no schedule. Beside `digest serve`, as many as you like. Ends cleanly on SIGTERM."""
     from digest.commands import running
 
-    return running.worker(connections=connections, is_child=child)
+    return running.worker(connections=connections, child=child)
 
 
 @app.command()

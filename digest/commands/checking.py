@@ -129,10 +129,12 @@ async def _database(settings: config.Settings, found: Findings) -> None:
     try:
         session.must_exist(settings)
         with session.in_words(settings):
-            async with wiring.open_database(settings):
-                pass
+            async with wiring.open_database(settings) as db:
+                wiring.engine_of(settings, db)
     except schema.SchemaError as error:
         found.warnings.append(str(error))
+    except wiring.EngineError as error:
+        found.errors.append(str(error))
     except database.DatabaseError as error:
         found.errors.append(f"database.url: {error}")
 

@@ -172,7 +172,7 @@ def serve(*, host: str | None, port: int | None) -> int:
     return 0
 
 
-def worker(*, connections: int | None, is_child: bool) -> int:
+def worker(*, connections: int | None, child: int | None) -> int:
     # Loaded here, for it brings the engine with it.
     from digest.run import worker
 
@@ -182,11 +182,11 @@ def worker(*, connections: int | None, is_child: bool) -> int:
     session.must_exist(settings)
 
     def ready() -> None:
-        if not is_child:
+        if child is None:
             output.remark("sending what is due; stop with Ctrl-C")
 
     with session.in_words(settings):
-        asyncio.run(worker.work(settings, home, connections=connections, is_child=is_child, on_ready=ready))
+        asyncio.run(worker.work(settings, home, connections=connections, child=child, on_ready=ready))
     return 0
 
 

@@ -203,4 +203,4 @@ class Daemon:
         if settings.engine.processes == 1:
             await self.parts.engine.run(self.parts.shift(self.sender, self.pulse))
         else:
-            await processes.keep(processes.shares(settings), self.stopping, self.pulse)
+            await processes.keep(settings.engine.processes, self.stopping, self.pulse)

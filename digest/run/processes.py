@@ -29,25 +29,38 @@ log = structlog.get_logger()
 
 def names(count: int) -> tuple[str, ...]:
     """What the sending processes are called on the readiness page. One is this process itself; none is none."""
-    return ("send",) if count == 1 else tuple(f"worker {number}" for number in range(1, count + 1))
+    return ("send",) if count == 1 else tuple(_name(number) for number in range(1, count + 1))
 
 
-def shares(settings: config.Settings) -> list[int]:
-    """The connections of each child. A relay counts those of a machine, however many processes have them."""
-    count, connections = settings.engine.processes, settings.smtp.connections
-    return [max(1, connections // count + (number < connections % count)) for number in range(count)]
+def _name(number: int) -> str:
+    return f"worker {number}"
 
 
-async def keep(connections: list[int], stopping: asyncio.Event, own_pulse: pulse.Pulse) -> None:
-    """Keep one child running for each share of the connections until asked to stop, then wait for all of them."""
-    called = names(len(connections))
-    children = [_Child(name, share, own_pulse) for name, share in zip(called, connections, strict=True)]
+def share(settings: config.Settings, number: int) -> config.Settings:
+    """The settings of child 1, 2 …: a relay counts connections, not the processes that have them."""
+    count, smtp = settings.engine.processes, settings.smtp
+
+    def part(connections: int) -> int:
+        return max(1, connections // count + (number <= connections % count))
+
+    # 0 is no limit.
+    relays = tuple(
+        relay.model_copy(update={"connections": part(relay.connections) if relay.connections else 0})
+        for relay in smtp.relays
+    )
+    own = smtp.model_copy(update={"connections": part(smtp.connections), "relays": relays})
+    return settings.model_copy(update={"smtp": own})
+
+
+async def keep(count: int, stopping: asyncio.Event, own_pulse: pulse.Pulse) -> None:
+    """Keep so many children running until asked to stop, then wait for all of them."""
+    children = [_Child(number, own_pulse) for number in range(1, count + 1)]
     await asyncio.gather(stopping.wait(), *(child.keep(stopping) for child in children))
 
 
 class _Child:
-    def __init__(self, name: str, connections: int, own_pulse: pulse.Pulse) -> None:
-        self.name, self.connections, self.pulse = name, connections, own_pulse
+    def __init__(self, number: int, own_pulse: pulse.Pulse) -> None:
+        self.number, self.name, self.pulse = number, _name(number), own_pulse
 
     async def keep(self, stopping: asyncio.Event) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -65,7 +78,7 @@ class _Child:
     async def _live(self, stopping: asyncio.Event) -> int:
         """From start to end of one process; its exit code."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "digest", "worker", "--child", "--connections", str(self.connections)),
+            *(sys.executable, "-m", "digest", "worker", "--child", str(self.number)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -22,10 +22,15 @@ async def work(
     home: Path,
     *,
     connections: int | None = None,
-    is_child: bool = False,
+    child: int | None = None,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Send until SIGTERM or SIGINT. Raises the DigestError of whatever is set up wrongly at the start."""
+    """Send until SIGTERM or SIGINT. Raises the DigestError of whatever is set up wrongly at the start.
+
+    `child` is the number of this process among those that `digest serve` keeps.
+    """
+    if child is not None:
+        settings = processes.share(settings, child)
     async with wiring.build(settings, home) as parts, contextlib.AsyncExitStack() as ends:
         await ends.enter_async_context(exposing.served(settings.metrics, parts.meter))
         transport = wiring.transport_of(settings, connections=connections)
@@ -34,7 +39,7 @@ async def work(
         sender, own_pulse = parts.sender(transport), pulse.Pulse()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, sender.stopping.set)
-        if is_child:
+        if child is not None:
             processes.end_with_parent(sender.stopping)
             ends.callback(asyncio.create_task(processes.tell(own_pulse)).cancel)
         if on_ready:

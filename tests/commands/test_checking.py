@@ -95,3 +95,12 @@ def test_an_old_schema_is_a_warning_with_the_way_out(newcomer: Operator) -> None
     newcomer("init")
     (newcomer.home / "var" / "digest.db").write_bytes(b"")
     assert any("digest init" in line for line in found(newcomer)[2])
+
+
+def test_an_engine_that_cannot_work_with_the_database_is_an_error(newcomer: Operator) -> None:
+    newcomer("init")
+    newcomer.set(DIGEST_ENGINE_KIND="procrastinate")
+    code, errors, _ = found(newcomer)
+    assert code == 2
+    assert any("DIGEST_ENGINE_KIND" in line and "needs PostgreSQL" in line for line in errors)
+    assert "needs PostgreSQL" in newcomer("run").complaint

@@ -127,6 +127,19 @@ def test_serve_answers_until_sigterm_and_ends_well(newcomer: Operator) -> None:
         assert daemon.wait(timeout=30) == 0
 
 
+def test_a_worker_says_that_it_works_and_ends_well_at_sigterm(operator: Operator) -> None:
+    operator.begin()
+    with SmtpServer() as server:
+        operator.set(DIGEST_SMTP_URL=server.url)
+        command = [sys.executable, "-m", "digest", "worker", "--connections", "1"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as worker:
+            assert worker.stderr is not None
+            while "sending what is due" not in worker.stderr.readline():
+                assert worker.poll() is None
+            worker.terminate()
+            assert worker.wait(timeout=30) == 0
+
+
 def _status(url: str) -> int:
     for _ in range(100):
         try:

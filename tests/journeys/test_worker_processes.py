@@ -29,27 +29,33 @@ EVERYBODY = [f"r{number}@example.org" for number in range(READERS)]
 
 
 @contextlib.asynccontextmanager
-async def a_queued_edition(db_url: str, engine: str, home: Path) -> AsyncIterator[World]:
-    """Eight Batches are due, at the real time, and the relay takes a while over each mail."""
+async def readers_to_write_to(db_url: str, engine: str, home: Path) -> AsyncIterator[World]:
+    """What is to be said to them makes eight Batches, and the relay takes a while over each mail."""
     async with worlds.a_world(db_url, home, datetime.now(UTC) - DAY, engine=engine) as made:
         filler = dataclasses.replace(made.parts.filler, batch_size=BATCH)
         made.parts = dataclasses.replace(made.parts, filler=filler)
         for reader in EVERYBODY:
             await made.subscribe(reader, "daily")
         await made.publish("one", "heart")
-        await made.queue(after=DAY)
         made.server.answer("content", "", delay=0.3)
         yield made
 
 
 @pytest.fixture
 async def world(db_url: str, engine: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
-    async with a_queued_edition(db_url, engine, tmp_path) as made:
+    async with readers_to_write_to(db_url, engine, tmp_path) as made:
         yield made
 
 
 def some(world: World, count: int) -> bool:
     return len(world.server.received) >= count
+
+
+async def all_are_at_it(world: World, workers: list[Node]) -> None:
+    """Nothing is due before everybody is there, or one of them may have sent it all by then."""
+    await nodes.until(lambda: all("started" in node.said for node in workers), workers)
+    await world.queue(after=DAY)
+    await nodes.until(lambda: all("attempt" in node.said for node in workers), workers)
 
 
 def all_have_it(world: World) -> bool:
@@ -79,6 +85,7 @@ async def test_workers_do_the_sending_of_a_node_that_does_none(world: World, db_
         nodes.running(world, db_url, 2, nodes.WORKER) as workers,
     ):
         running = [*serving, *workers]
+        await all_are_at_it(world, workers)
         await nodes.until(lambda: all_have_it(world), running)
         await all_is_recorded(world)
         async with httpx.AsyncClient() as client:
@@ -91,7 +98,7 @@ async def test_workers_do_the_sending_of_a_node_that_does_none(world: World, db_
 
 async def test_what_a_killed_worker_held_is_taken_over_soon(world: World, db_url: str) -> None:
     async with nodes.running(world, db_url, 2, nodes.WORKER) as workers:
-        await nodes.until(lambda: all("attempt" in node.said for node in workers), workers)
+        await all_are_at_it(world, workers)
         await workers[0].kill()
         world.server.behave()
         await all_is_recorded(world, RESUMED_SECONDS)
@@ -100,6 +107,7 @@ async def test_what_a_killed_worker_held_is_taken_over_soon(world: World, db_url
 
 
 async def test_a_confirmation_does_not_wait_for_a_large_edition(world: World, db_url: str) -> None:
+    await world.queue(after=DAY)
     await world.subscribe("eager@example.org", "weekly")
     [row] = await table.rows(world.parts.db, Subscription, id=(await world.subscription("eager@example.org")).id)
     async with nodes.running(world, db_url) as running:
@@ -124,10 +132,10 @@ async def test_workers_outlive_a_database_that_is_killed(
     await schema.upgrade(db)
     await db.close()
     async with (
-        a_queued_edition(own_postgres.url, kind, tmp_path) as world,
+        readers_to_write_to(own_postgres.url, kind, tmp_path) as world,
         nodes.running(world, own_postgres.url, 2, nodes.WORKER) as workers,
     ):
-        await nodes.until(lambda: all("attempt" in node.said for node in workers), workers)
+        await all_are_at_it(world, workers)
         await asyncio.to_thread(own_postgres.crash)
         await asyncio.sleep(2)
         await asyncio.to_thread(own_postgres.start)
@@ -144,6 +152,7 @@ class TestChildren:
 
     @pytest.fixture
     async def serving(self, world: World, db_url: str) -> AsyncIterator[Node]:
+        await world.queue(after=DAY)
         async with nodes.running(world, db_url, DIGEST_ENGINE_PROCESSES="2") as [node]:
             await nodes.until(lambda: some(world, 4), [node])
             yield node

@@ -16,15 +16,18 @@ from digest.run import processes, pulse
 pytestmark = pytest.mark.anyio
 
 
-def settings(count, connections=8):
-    return config.Settings.model_validate({"engine": {"processes": count}, "smtp": {"connections": connections}})
+def settings(count, connections=8, limit=0):
+    relays = [{"name": "one", "url": "smtp://one.example"}, {"url": "smtp://two.example", "connections": limit}]
+    smtp = {"connections": connections, "relays": relays}
+    return config.Settings.model_validate({"engine": {"processes": count}, "smtp": smtp})
 
 
-@pytest.mark.parametrize(
-    ("count", "connections", "shares"), [(0, 8, []), (2, 8, [4, 4]), (3, 8, [3, 3, 2]), (4, 2, [1, 1, 1, 1])]
-)
+@pytest.mark.parametrize(("count", "connections", "shares"), [(2, 8, [4, 4]), (3, 8, [3, 3, 2]), (4, 2, [1, 1, 1, 1])])
 def test_children_share_the_connections_of_the_machine(count, connections, shares):
-    assert processes.shares(settings(count, connections)) == shares
+    of_all = settings(count, connections, limit=connections)
+    smtps = [processes.share(of_all, number).smtp for number in range(1, count + 1)]
+    assert [smtp.connections for smtp in smtps] == shares
+    assert [[relay.connections for relay in smtp.relays] for smtp in smtps] == [[0, share] for share in shares]
 
 
 def test_one_process_is_the_own_and_none_is_none():
@@ -50,7 +53,7 @@ def as_child(monkeypatch):
 async def kept(own_pulse, seen):
     """Keep one child until this is seen of it."""
     stopping = asyncio.Event()
-    keeping = asyncio.create_task(processes._Child("worker 1", 2, own_pulse).keep(stopping))
+    keeping = asyncio.create_task(processes._Child(1, own_pulse).keep(stopping))
     async with asyncio.timeout(30):
         while not seen():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
