@@ -66,14 +66,15 @@ class Run:
     async def play(self) -> dict[str, Any]:
         started = time.monotonic()
         await asyncio.gather(*(node.start() for node in self.nodes))
-        watching = asyncio.create_task(self._watch())
+        beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._pass_time())]
         try:
             async with asyncio.timeout(self.limit_seconds):
                 await self._hurt()
                 await self._finish()
         except TimeoutError:
             self.trouble.append(f"not over after {self.limit_seconds:.0f} s")
-        watching.cancel()
+        for task in beside:
+            task.cancel()
         await self._end_nodes()
         self._look()
         figures = chaos_count.judge(self.ledger, self.readers, self.blows, self.gone)
@@ -95,6 +96,19 @@ class Run:
                 if not node.is_running and not node.is_in_hand:
                     self.restarts += 1
                     await node.start()
+
+    async def _pass_time(self) -> None:
+        """While nothing is accepted, pauses before further tries are cut short."""
+        async with self.house.opened() as db:
+            while True:
+                await asyncio.sleep(0.5)
+                if self.is_idle:
+                    with contextlib.suppress(SQLAlchemyError, errors.DigestError, OSError):
+                        await chaos_house.hurry(db)
+
+    @property
+    def is_idle(self) -> bool:
+        return time.monotonic() - self.ledger.last_at > IDLE_SECONDS
 
     def _look(self) -> None:
         for relay in self.relays:
@@ -189,19 +203,14 @@ class Run:
         return dataclasses.replace(blow, back_at=back_at)
 
     async def _finish(self) -> None:
-        """Until no Delivery is open; pauses before further tries are cut short."""
+        """Until no Delivery is open."""
         async with self.house.opened() as db:
-            while True:
-                await asyncio.sleep(0.2)
-                self._look()
-                if self.left and time.monotonic() - self.ledger.last_at < IDLE_SECONDS:
-                    continue
-                with contextlib.suppress(SQLAlchemyError, errors.DigestError, OSError):
-                    self.final = await chaos_house.states(db)
-                    if chaos_house.is_over(self.final):
-                        return
-                    await chaos_house.hurry(db)
+            while not chaos_house.is_over(self.final):
                 await asyncio.sleep(0.5)
+                self._look()
+                if not self.left or self.is_idle:
+                    with contextlib.suppress(SQLAlchemyError, errors.DigestError, OSError):
+                        self.final = await chaos_house.states(db)
 
     async def _end_nodes(self) -> None:
         ended = await asyncio.gather(*(node.end() for node in self.nodes if node.is_running))
