@@ -273,6 +273,7 @@ class Lineup:
             self.returned.append(mail)
         else:
             self._judge(mail, reply)
+        _unchain(mail)
         self._news()
 
     def _free(self, line: transports.Line) -> None:
@@ -413,6 +414,13 @@ class Lineup:
                 self._woken.set()
             if once:
                 return
+
+
+def _unchain(mail: Mail) -> None:
+    """It is over: chained to the others of its line, it would keep every letter of the Batch in memory."""
+    if mail.follower:
+        mail.follower.behind = None
+    mail.follower = mail.heir = None
 
 
 def _pinned(proposal: handing.Proposal) -> str | None:
