@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import sql
+from digest import prepared, sql
 from digest.audience import models
 
 _PURPOSE = b"digest.suppression"
@@ -55,12 +55,14 @@ async def covered(
 ) -> dict[str, models.SuppressionReason]:
     """Of these addresses the suppressed ones, each with its reason."""
     owners = {found: key for key in address_keys for found in hasher.hashes(key)}
-    rows = await connection.execute(_COVERED, {"hashes": list(owners)})
-    return {owners[address_hash]: reason for address_hash, reason in rows}
+    rows = await _COVERED.run(connection, {"hashes": list(owners)})
+    return {owners[address_hash]: models.SuppressionReason(reason) for address_hash, reason in rows}
 
 
-_COVERED = sa.select(models.Suppression.address_hash, models.Suppression.reason).where(
-    sql.listed(models.Suppression.address_hash, "hashes")
+_COVERED = prepared.Statement(
+    sa.select(models.Suppression.address_hash, models.Suppression.reason).where(
+        sql.listed(models.Suppression.address_hash, "hashes")
+    )
 )
 
 

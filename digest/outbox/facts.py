@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import publications, sql
+from digest import prepared, publications, sql
 from digest.audience import models as audience, suppression
 from digest.editions import models as editions, slots
 from digest.outbox import fill, handover, models
@@ -151,7 +151,7 @@ async def lock(connection: AsyncConnection, subscription_ids: Sequence[int]) -> 
     """
     if connection.dialect.name == "sqlite":
         return None
-    return set((await connection.execute(_LOCK, {"ids": list(subscription_ids)})).scalars())
+    return {id_ for (id_,) in await _LOCK.run(connection, {"ids": list(subscription_ids)})}
 
 
 def _lock() -> Any:
@@ -164,7 +164,7 @@ async def prints(
     connection: AsyncConnection, hasher: suppression.Hasher, known: Sequence[Facts]
 ) -> dict[int, tuple[str, audience.SuppressionReason | None]]:
     """The `Facts.mark` of these Deliveries as it is now, by id: to see at little cost what has changed."""
-    rows = await connection.execute(_PRINTS, {"ids": [one.row.id for one in known]})
+    rows = await _PRINTS.run(connection, {"ids": [one.row.id for one in known]})
     suppressed = await suppression.covered(connection, hasher, [one.row.address_key for one in known])
     keys = {one.row.id: one.row.address_key for one in known}
     return {id_: (mark, suppressed.get(keys[id_])) for id_, mark in rows}
@@ -224,14 +224,20 @@ def _print() -> sa.ColumnElement[str]:
     return _one_text(columns)
 
 
-_EDITION, _LEASE, _WAITING, _LOCK, _LOOK = _edition(), sa.select(_lease()), _waiting(), _lock(), _look()
+_EDITION, _LEASE, _WAITING, _LOCK, _LOOK = (
+    _edition(),
+    sa.select(_lease()),
+    _waiting(),
+    prepared.Statement(_lock()),
+    _look(),
+)
 _EDITION_PRINT = (
     sa.select(_edition_print())
     .join(audience.Cadence, audience.Cadence.id == editions.Edition.cadence_id)
     .join(publications.Publication, publications.Publication.id == editions.Edition.publication_id)
     .where(editions.Edition.id == sa.bindparam("edition"))
 )
-_PRINTS = _those(sa.select(models.Delivery.id, _print()))
+_PRINTS = prepared.Statement(_those(sa.select(models.Delivery.id, _print())))
 
 
 def mail(row: Any) -> handover.Mail:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, sql
+from digest import database, prepared, sql
 from digest.audience import models as audience, suppression
 from digest.editions import cadence as cadences, choose, contents, plan
 from digest.outbox import facts, handover, models, writer
@@ -178,13 +178,13 @@ async def freeze(
         fresh = {one.id: _selection(one) for one in mine if not facts.is_doubtful(one.facts.row)}
         again = [one.id for one in mine if facts.is_doubtful(one.facts.row)]
         if fresh and upto is not None:
-            rows = await connection.execute(_FREEZE, values | {"p_upto": upto, "p_pairs": json.dumps(fresh)})
-            frozen.update(rows.scalars())
+            rows = await _FREEZE.run(connection, values | {"p_upto": upto, "p_pairs": json.dumps(fresh)})
+            frozen.update(id_ for (id_,) in rows)
         elif fresh:
-            rows = await connection.execute(_NOTE, values | {"p_ids": list(fresh)})
-            frozen.update(rows.scalars())
+            rows = await _NOTE.run(connection, values | {"p_ids": list(fresh)})
+            frozen.update(id_ for (id_,) in rows)
         if again:
-            frozen.update((await connection.execute(_AGAIN, values | {"p_ids": again})).scalars())
+            frozen.update(id_ for (id_,) in await _AGAIN.run(connection, values | {"p_ids": again}))
     return frozen
 
 
@@ -224,6 +224,6 @@ def _repeated(state: models.DeliveryState) -> Any:
 
 
 _ID = models.Delivery.id
-_FREEZE = _frozen().returning(_ID)
-_NOTE = _repeated(models.DeliveryState.QUEUED).returning(_ID)
-_AGAIN = _repeated(models.DeliveryState.DOUBTFUL).returning(_ID)
+_FREEZE = prepared.Statement(_frozen().returning(_ID))
+_NOTE = prepared.Statement(_repeated(models.DeliveryState.QUEUED).returning(_ID))
+_AGAIN = prepared.Statement(_repeated(models.DeliveryState.DOUBTFUL).returning(_ID))

@@ -207,6 +207,7 @@ class Lineup:
             self.returned.append(mail)
         else:
             self._judge(mail, reply)
+        mail.let_go()
         self._bell.news()
 
     def _judge(self, mail: Mail, reply: replies.Reply) -> None:

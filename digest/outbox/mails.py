@@ -42,6 +42,12 @@ class Mail:
         row = self.proposal.facts.row
         return row.id, row.tries + 1, facts.is_doubtful(row)
 
+    def let_go(self) -> None:
+        """It is over: chained to the others of its line, it would keep every letter of the Batch in memory."""
+        if self.follower:
+            self.follower.behind = None
+        self.follower = self.heir = None
+
 
 def write(sender: crew.Sender, proposal: handing.Proposal) -> outcomes.Outcome | None:
     """Have its letter written; what becomes of a mail that cannot be."""

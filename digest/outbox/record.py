@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, sql
+from digest import database, prepared, sql
 from digest.audience import models as audience, suppression
 from digest.outbox import handover, misses, models, outcomes
 
@@ -77,7 +77,7 @@ async def _sent(connection: AsyncConnection, sent: Sequence[Settled], now: datet
     for one in sent:
         by_code.setdefault(one.code, []).append(one.delivery_id)
     for code, ids in by_code.items():
-        await connection.execute(_SENT, {"p_ids": ids, "p_code": code, "p_now": now})
+        await _SENT.run(connection, {"p_ids": ids, "p_code": code, "p_now": now})
 
 
 async def _others(
@@ -188,11 +188,11 @@ async def cover(connection: AsyncConnection, sent: Sequence[Settled]) -> None:
         values = {"p_ids": ids, "p_upto": upto}
         values |= {"p_date": local_date} if local_date else {}
         values |= {"p_moment": moment} if moment else {}
-        await connection.execute(_covers(local_date is not None, moment is not None), values)
+        await _covers(local_date is not None, moment is not None).run(connection, values)
 
 
 @functools.cache
-def _covers(is_dated: bool, is_instant: bool) -> Any:
+def _covers(is_dated: bool, is_instant: bool) -> prepared.Statement:
     subscription = audience.Subscription
     values: dict[str, Any] = {
         "covered_to": sql.greatest(subscription.covered_to, sa.bindparam("p_upto")),
@@ -204,7 +204,8 @@ def _covers(is_dated: bool, is_instant: bool) -> Any:
         values["last_date"] = sa.case((later, day), else_=subscription.last_date)
     if is_instant:
         values["last_instant_at"] = sa.bindparam("p_moment", type_=database.UtcDateTime())
-    return sa.update(subscription).where(sql.listed(subscription.id, "p_ids")).values(values)
+    statement = sa.update(subscription).where(sql.listed(subscription.id, "p_ids")).values(values)
+    return prepared.Statement(statement)
 
 
 def _accepted() -> Any:
@@ -215,7 +216,7 @@ def _accepted() -> Any:
     return sa.update(delivery).where(is_one).values(state=models.DeliveryState.SENT, **values)
 
 
-_SENT = _accepted()
+_SENT = prepared.Statement(_accepted())
 
 
 async def give_back(connection: AsyncConnection, settled: Sequence[tuple[int, int, bool]]) -> None:

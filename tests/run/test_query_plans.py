@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from digest import prepared
 from digest.outbox import prune
 from tests.support import world as worlds
 
@@ -20,7 +21,7 @@ SMALL = ("ix_deliveries_retry", "ix_deliveries_batch", "ix_deliveries_in_flight"
 
 
 @pytest.fixture
-def walks() -> Iterator[dict[str, str]]:
+def walks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Statements that walk a growing table, with the step of their plan that does."""
     found: dict[str, str] = {}
 
@@ -29,15 +30,27 @@ def walks() -> Iterator[dict[str, str]]:
             return
         cursor = connection.connection.cursor()
         cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if many else parameters)
-        for row in cursor.fetchall():
+        judge(statement, cursor.fetchall())
+        cursor.close()
+
+    def judge(statement: str, plan: list[Any]) -> None:
+        for row in plan:
             table = re.match(r"SCAN (\w+)", row[3])
             if table and table[1] in GROWING and not row[3].endswith(SMALL):
                 found[statement] = row[3]
-        cursor.close()
 
+    async def run(driver: Any, text: str, parameters: Any) -> list[Any]:
+        judge(text, await as_it_is(driver, f"EXPLAIN QUERY PLAN {text}", parameters))
+        seen.append(text)
+        return await as_it_is(driver, text, parameters)
+
+    seen: list[str] = []
+    as_it_is = prepared._run
+    monkeypatch.setattr(prepared, "_run", run)
     sa.event.listen(Engine, "before_cursor_execute", look)
     yield found
     sa.event.remove(Engine, "before_cursor_execute", look)
+    assert len(set(seen)) > 3
 
 
 @pytest.mark.parametrize("db_url", ["sqlite"], indirect=True)
