@@ -140,13 +140,17 @@ class Lineup:
     def announce(self) -> None:
         """Give every line to be had its next letter; give back those there is nothing for."""
         self.waiting.extendleft(reversed(self.parking.release(self._sender.clock())))
+        self._give_back_dead()
         for _ in range(len(self.waiting)):
-            line = self._line(_pinned(self.waiting[0]))
+            relay = _pinned(self.waiting[0])
+            line = self._line(relay)
             if line is None:
-                if _pinned(self.waiting[0]) is None:
+                if relay is None:
                     break
                 # Only its own relay will do for a mail in doubt; others need not wait behind it.
                 self.waiting.rotate(-1)
+                if wait := self._wait_for(relay):
+                    self._put_off(self.waiting.pop(), wait)
                 continue
             mail = self._mail(self.waiting.popleft(), line)
             if mail is None:
@@ -168,6 +172,27 @@ class Lineup:
             if relay in (None, line.relay):
                 return self._idle.pop(place)
         return self._sender.transport.take(relay, urgent=self._is_urgent)
+
+    def _wait_for(self, relay: str) -> handover.Wait | None:
+        """How long a mail in doubt must wait for a relay that no line will lead to for now, though to others."""
+        transport, patience = self._sender.transport, self._sender.patience
+        if relay not in transport.relays:
+            return handover.Wait(
+                self._sender.clock() + patience.normal, f"relay {relay} is not in the settings any more"
+            )
+        if transport.trouble(relay) and not transport.trouble():
+            return handover.Wait(self._sender.clock() + patience.relay, f"relay {relay} cannot take mail")
+        return None
+
+    def _put_off(self, proposal: handing.Proposal, wait: handover.Wait) -> None:
+        proposal.verdict, proposal.ready = wait, None
+        self.stops.append(proposal)
+
+    def _give_back_dead(self) -> None:
+        """Lines that ended while nothing was on them: a mail announced there would only hear that."""
+        for line in [line for line in self._idle if not line.is_usable]:
+            self._idle.remove(line)
+            self._sender.transport.give_back(line)
 
     def _give_back_idle(self) -> None:
         for line in self._idle:
@@ -252,7 +277,8 @@ class Lineup:
             announced.add_done_callback(partial(self._announced, following))
 
     def _following(self, mail: Mail) -> Mail | None:
-        while self.waiting and not self._sender.stopping.is_set():
+        # A line that is not usable any more, though it lives, makes place for another relay or for fewer.
+        while self.waiting and mail.line.is_usable and not self._sender.stopping.is_set():
             if _pinned(self.waiting[0]) not in (None, mail.line.relay):
                 return None
             if following := self._mail(self.waiting.popleft(), mail.line, behind=mail):
