@@ -1,5 +1,6 @@
 """The lines one Batch holds: a free one is kept for its next mail, and given back when there is none."""
 
+from digest.outbox import crew, handover
 from digest.outbox.transports import transport as transports
 
 
@@ -29,8 +30,24 @@ class Lines:
         line.abandon()
         self._transport.give_back(line)
 
+    def give_back_dead(self) -> None:
+        """Those that ended while nothing was on them: a mail announced there would only hear that."""
+        for line in [line for line in self._idle if not line.is_usable]:
+            self._idle.remove(line)
+            self._transport.give_back(line)
+
     def give_back(self) -> None:
         """There is nothing more for the free ones."""
         for line in self._idle:
             self._transport.give_back(line)
         self._idle.clear()
+
+
+def wait_for(sender: crew.Sender, relay: str) -> handover.Wait | None:
+    """How long a mail in doubt must wait for a relay that no line will lead to for now, though to others."""
+    transport, patience = sender.transport, sender.patience
+    if relay not in transport.relays:
+        return handover.Wait(sender.clock() + patience.normal, f"relay {relay} is not in the settings any more")
+    if transport.trouble(relay) and not transport.trouble():
+        return handover.Wait(sender.clock() + patience.relay, f"relay {relay} cannot take mail")
+    return None

@@ -98,13 +98,19 @@ class Lineup:
     def announce(self) -> None:
         """Give every line to be had its next letter; give back those there is nothing for."""
         self.waiting.extendleft(reversed(self.parking.release(self._sender.clock())))
+        self._lines.give_back_dead()
         for _ in range(len(self.waiting)):
-            line = self._lines.take(mails.pinned(self.waiting[0]))
+            relay = mails.pinned(self.waiting[0])
+            line = self._lines.take(relay)
             if line is None:
-                if mails.pinned(self.waiting[0]) is None:
+                if relay is None:
                     break
                 # Only its own relay will do for a mail in doubt; others need not wait behind it.
                 self.waiting.rotate(-1)
+                if wait := lines.wait_for(self._sender, relay):
+                    late = self.waiting.pop()
+                    late.verdict, late.ready = wait, None
+                    self.stops.append(late)
                 continue
             mail = self._mail(self.waiting.popleft(), line)
             if mail is None:
@@ -136,18 +142,6 @@ class Lineup:
             behind.heir = mail
         return mail
 
-    def _end(self, mail: Mail, reply: replies.Reply | None) -> None:
-        """Its place is another's; what was said tells how many may follow. Without a reply it never left."""
-        if mail.is_over:
-            return
-        mail.is_over = True
-        if mail.behind and mail.behind.heir is mail and not mail.behind.is_over:
-            # It ends before it came into its own.
-            mail.behind.heir = None
-            self._sender.gate.end(mail.way, reply, leaves=False)
-        else:
-            self._sender.gate.end(mail.way, reply, leaves=mail.heir is None)
-
     def _letter(self, proposal: handing.Proposal) -> transports.Letter | None:
         """The letter, or None for one that cannot be written: it must not stop the others."""
         if proposal.letter is None and (outcome := mails.write(self._sender, proposal)):
@@ -157,7 +151,7 @@ class Lineup:
     def _announced(self, mail: Mail, heard: "asyncio.Future[replies.Reply]") -> None:
         """The server waits for the content, or has refused the mail."""
         if mail.is_abandoned or heard.cancelled():
-            return self._end(mail, None)
+            return mails.end(self._sender.gate, mail, None)
         reply = heard.result()
         self._on_wire.discard(mail)
         mail.announce = time.monotonic() - mail.announced_at
@@ -166,7 +160,7 @@ class Lineup:
             return self._bell.news()
         self._lines.free(mail.line)
         row = mail.proposal.facts.row
-        self._end(mail, reply)
+        mails.end(self._sender.gate, mail, reply)
         if reply.lost and time.monotonic() - self._lost.setdefault(row.id, time.monotonic()) < LOST_SECONDS:
             self.waiting.appendleft(mail.proposal)
         else:
@@ -186,7 +180,8 @@ class Lineup:
             announced.add_done_callback(partial(self._announced, following))
 
     def _following(self, mail: Mail) -> Mail | None:
-        while self.waiting and not self._sender.stopping.is_set():
+        # A line that is not usable any more, though it lives, makes place for another relay or for fewer.
+        while self.waiting and mail.line.is_usable and not self._sender.stopping.is_set():
             if mails.pinned(self.waiting[0]) not in (None, mail.line.relay):
                 return None
             if following := self._mail(self.waiting.popleft(), mail.line, behind=mail):
@@ -201,7 +196,7 @@ class Lineup:
             # Until now the server had this one in hand.
             mail.follower.announced_at = time.monotonic()
         reply = heard.result()
-        self._end(mail, reply)
+        mails.end(self._sender.gate, mail, reply)
         if reply.lost and reply.stage is not replies.Stage.CONTENT:
             # The connection had gone before the first byte: no harm done, and no try.
             self.returned.append(mail)
@@ -234,7 +229,7 @@ class Lineup:
     def abandon(self, mail: Mail) -> None:
         """It must not leave as it is. The connection is cut, for nothing else takes an announcement back."""
         mail.is_abandoned = True
-        self._end(mail, None)
+        mails.end(self._sender.gate, mail, None)
         self._on_wire.discard(mail)
         self._lines.abandon(mail.line)
         self.todo.append(mail.proposal.id)

@@ -77,6 +77,19 @@ def judged(sender: crew.Sender, mail: Mail, reply: replies.Reply) -> tuple[recor
     return found, attempt(mail, reply, outcome)
 
 
+def end(keeper: gate.Gate, mail: Mail, reply: replies.Reply | None) -> None:
+    """Its place is another's; what was said tells how many may follow. Without a reply it never left."""
+    if mail.is_over:
+        return
+    mail.is_over = True
+    if mail.behind and mail.behind.heir is mail and not mail.behind.is_over:
+        # It ends before it came into its own.
+        mail.behind.heir = None
+        keeper.end(mail.way, reply, leaves=False)
+    else:
+        keeper.end(mail.way, reply, leaves=mail.heir is None)
+
+
 def pinned(proposal: handing.Proposal) -> str | None:
     """The relay a mail in doubt must go to again: only there it can be known as the same."""
     row = proposal.facts.row
