@@ -27,6 +27,7 @@ from digest.outbox import (
     models,
     parking,
     record,
+    scene as scenes,
 )
 from digest.outbox.mails import Mail
 
@@ -68,7 +69,7 @@ class _Loop:
         self.sender, self.batch, self.owner, self.exhausted = sender, batch, owner, exhausted
         self.queue = lineup.Lineup(sender, is_urgent=batch.edition_id is None)
         self.is_ours = True
-        self._last_scene: facts.Scene | None = None
+        self._last_scene: scenes.Scene | None = None
         self.trouble = ""
         self.counts: Counter[str] = Counter()
 
@@ -153,11 +154,11 @@ class _Loop:
             raise
         queue.add(proposals, scene.occasion)
 
-    async def _scene(self, connection: AsyncConnection) -> facts.Scene:
+    async def _scene(self, connection: AsyncConnection) -> scenes.Scene:
         if self._last_scene is None:
-            self._last_scene = await facts.scene(connection, self.batch, self.owner)
+            self._last_scene = await scenes.look(connection, self.batch, self.owner)
         else:
-            self._last_scene = await facts.again(connection, self.batch, self.owner, self._last_scene)
+            self._last_scene = await scenes.again(connection, self.batch, self.owner, self._last_scene)
         return self._last_scene
 
     async def _wait(self) -> None:

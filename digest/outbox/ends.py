@@ -10,13 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import sql
+from digest import database, sql
 from digest.audience import models as audience
 from digest.editions import models as editions, slots
-from digest.outbox import facts, handing, handover, misses, models, outcomes, record, writer
+from digest.outbox import facts, handing, handover, misses, models, outcomes, record, scene as scenes, writer
 
 
-async def stop(connection: AsyncConnection, stopped: list[handing.Proposal], scene: facts.Scene, now: datetime) -> None:
+async def stop(
+    connection: AsyncConnection, stopped: list[handing.Proposal], scene: scenes.Scene, now: datetime
+) -> None:
     """Record what takes another end than being sent."""
     if not stopped:
         return
@@ -61,25 +63,40 @@ async def settle_empty(connection: AsyncConnection, subscription_ids: Sequence[i
 async def vanished(connection: AsyncConnection, batch_id: int, now: datetime) -> int:
     """The worker that held this Batch is gone: what it had handed over is in doubt, and how many that is."""
     delivery = models.Delivery
+    of_batch = sa.and_(delivery.batch_id == batch_id, sql.among(delivery.state, models.OPEN))
+    return await _into_doubt(connection, of_batch, now)
+
+
+async def find_forgotten(db: database.Database, now: datetime) -> int:
+    """Call in doubt what is `sending` in a Batch that is done; how many that were.
+
+    A database that lost commits in a crash (asynchronous replication, synchronous_commit = off) may come back like
+    that, and nobody else would ever look.
+    """
+    delivery = models.Delivery
+    is_done = sa.exists().where(models.Batch.id == delivery.batch_id, models.Batch.state == models.BatchState.DONE)
+    lost = sa.and_(sql.among(delivery.state, models.IN_FLIGHT), delivery.state == models.DeliveryState.SENDING, is_done)
+    async with db.glance() as connection:
+        if (await connection.execute(sa.select(delivery.id).where(lost).limit(1))).first() is None:
+            return 0
+    async with db.transaction() as connection:
+        return await _into_doubt(connection, lost, now)
+
+
+async def _into_doubt(connection: AsyncConnection, which: sa.ColumnElement[bool], now: datetime) -> int:
+    delivery = models.Delivery
     reason = "the sending process ended before the reply was recorded"
     # A notice is never held; the hand-over ends it.
     is_held = sa.and_(delivery.doubts + 1 >= handover.MAX_DOUBTS, delivery.edition_id.is_not(None))
-    statement = (
-        sa.update(delivery)
-        .where(
-            delivery.batch_id == batch_id,
-            sql.among(delivery.state, models.OPEN),
-            delivery.state == models.DeliveryState.SENDING,
-        )
-        .values(
-            state=models.DeliveryState.DOUBTFUL,
-            doubts=delivery.doubts + 1,
-            retry_at=sa.case((is_held, sa.null()), else_=sa.literal(now + record.GRACE, delivery.retry_at.type)),
-            batch_id=None,
-            reason=sa.case((is_held, f"{record.OUT_OF_TRIES}: {reason}"), else_=reason),
-        )
-    )
-    return (await connection.execute(statement)).rowcount
+    values = {
+        "state": models.DeliveryState.DOUBTFUL,
+        "doubts": delivery.doubts + 1,
+        "retry_at": sa.case((is_held, sa.null()), else_=sa.literal(now + record.GRACE, delivery.retry_at.type)),
+        "batch_id": None,
+        "reason": sa.case((is_held, f"{record.OUT_OF_TRIES}: {reason}"), else_=reason),
+    }
+    on_wire = sa.update(delivery).where(which, delivery.state == models.DeliveryState.SENDING)
+    return (await connection.execute(on_wire.values(values))).rowcount
 
 
 async def assume_sent(

@@ -8,17 +8,16 @@ rows, leaves none. The statements are built once, for their text never changes.
 import dataclasses
 import functools
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import prepared, publications, sql
+from digest import prepared, sql
 from digest.audience import models as audience, suppression
-from digest.editions import models as editions, slots
-from digest.outbox import fill, handover, models
+from digest.outbox import handover, models
 
 _DELIVERY = (
     *("id", "kind", "publication_id", "edition_id", "subscription_id", "state", "tries", "doubts"),
@@ -32,104 +31,52 @@ _READER = (
 HANDED_OVER = (models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL)
 
 
+class Look(NamedTuple):
+    """A Delivery, its reader (`reader_…` as in the Subscription) and their address, as read at one moment.
+
+    `is_busy`: another mail to the same reader is in flight.
+    """
+
+    id: int
+    kind: str
+    publication_id: int
+    edition_id: int | None
+    subscription_id: int
+    state: models.DeliveryState
+    tries: int
+    doubts: int
+    covered_from: int | None
+    upto: int | None
+    selection_id: int | None
+    relay: str | None
+    first_tried_at: datetime | None
+    handed_over_at: datetime | None
+    created_at: datetime
+    reader_state: audience.SubscriptionState
+    reader_generation: int
+    reader_cadence_id: int
+    reader_topic_set_id: int | None
+    reader_covered_to: int
+    reader_last_date: date | None
+    reader_last_instant_at: datetime | None
+    reader_paused_until: datetime | None
+    reader_locale: str | None
+    email: str
+    address_key: str
+    name: str
+    is_busy: bool
+
+
+# The columns as the driver gave them, and why the address is suppressed: equal as long as nothing has changed.
+Mark = tuple[prepared.Row, audience.SuppressionReason | None]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
     """One Delivery with its reader; equal facts lead to equal verdicts."""
 
-    row: Any
-    suppressed: audience.SuppressionReason | None
-
-    @property
-    def mark(self) -> tuple[str, audience.SuppressionReason | None]:
-        """Equal as long as nothing has changed."""
-        return self.row.print, self.suppressed
-
-
-@dataclasses.dataclass(frozen=True)
-class Scene:
-    """What all Deliveries of a Batch share, as of one transaction. A Batch of notices has no Edition."""
-
-    is_ours: bool
-    edition: Any = None
-    is_paused: bool = False
-
-    @property
-    def occasion(self) -> handover.Occasion | None:
-        edition = self.edition
-        if edition is None:
-            return None
-        return handover.Occasion(
-            cadence_id=edition.cadence_id,
-            local_date=slots.local_date(edition.slot),
-            is_instant=edition.frequency == "instant" and not slots.is_send_now(edition.slot),
-            planned_at=edition.planned_at,
-            is_cancelled=edition.state is editions.EditionState.CANCELLED,
-            is_overtaken=edition.is_overtaken,
-            next_due_at=edition.next_due_at,
-        )
-
-
-async def scene(connection: AsyncConnection, batch: Any, owner: str) -> Scene:
-    """The Batch's Edition with its Cadence as they are now, and whether the lease is still ours."""
-    values = {"batch": batch.id, "owner": owner, "edition": batch.edition_id}
-    if batch.edition_id is None:
-        return Scene(bool((await connection.execute(_LEASE, values)).scalar_one()))
-    edition = (await connection.execute(_EDITION, values)).one()
-    return Scene(edition.is_ours, edition, edition.paused_at is not None)
-
-
-async def again(connection: AsyncConnection, batch: Any, owner: str, before: Scene) -> Scene:
-    """The same at a fraction of the cost: `before` is taken for what still holds if all that can change has not."""
-    if before.edition is None:
-        return await scene(connection, batch, owner)
-    values = {"batch": batch.id, "owner": owner, "edition": batch.edition_id}
-    found = (await connection.execute(_EDITION_PRINT, values)).scalar_one()
-    return before if found == before.edition.print else await scene(connection, batch, owner)
-
-
-def _edition() -> Any:
-    edition, cadence, publication = editions.Edition, audience.Cadence, publications.Publication
-    return (
-        sa.select(
-            edition,
-            cadence.frequency,
-            cadence.weekday,
-            cadence.send_at,
-            cadence.timezone,
-            cadence.next_due_at,
-            publication.revision,
-            fill.newer_edition(edition.cadence_id, edition.id).label("is_overtaken"),
-            _lease().label("is_ours"),
-            _edition_print().label("print"),
-        )
-        .join(cadence, cadence.id == edition.cadence_id)
-        .join(publication, publication.id == edition.publication_id)
-        .where(edition.id == sa.bindparam("edition"))
-    )
-
-
-def _edition_print() -> sa.ColumnElement[str]:
-    edition, cadence = editions.Edition, audience.Cadence
-    overtaken = sa.case((fill.newer_edition(edition.cadence_id, edition.id), "overtaken"), else_="newest")
-    ours = sa.case((_lease(), "ours"), else_="lost")
-    columns = [edition.state, edition.paused_at, cadence.next_due_at, publications.Publication.revision]
-    return _one_text([*columns, overtaken, ours])
-
-
-def _one_text(columns: Iterable[Any]) -> sa.ColumnElement[str]:
-    """Between two values stands a character that no address, name or number holds."""
-    texts = [sa.func.coalesce(sa.cast(column, sa.Text), "~") for column in columns]
-    return functools.reduce(lambda before, text: before.concat("\x1f").concat(text), texts)
-
-
-def _lease() -> sa.ColumnElement[bool]:
-    """A worker that could not renew its lease in time hands nothing over."""
-    batch = models.Batch
-    return (
-        sa.exists()
-        .where(batch.id == sa.bindparam("batch"), batch.owner == sa.bindparam("owner"))
-        .where(batch.state == models.BatchState.RUNNING, batch.lease_until > sql.clock_now())
-    )
+    row: Look
+    mark: Mark
 
 
 async def waiting(connection: AsyncConnection, batch_id: int) -> list[int]:
@@ -160,21 +107,50 @@ def _lock() -> Any:
     return chosen.order_by(subscription.id).with_for_update(skip_locked=True)
 
 
-async def prints(
-    connection: AsyncConnection, hasher: suppression.Hasher, known: Sequence[Facts]
-) -> dict[int, tuple[str, audience.SuppressionReason | None]]:
-    """The `Facts.mark` of these Deliveries as it is now, by id: to see at little cost what has changed."""
-    rows = await _PRINTS.run(connection, {"ids": [one.row.id for one in known]})
-    suppressed = await suppression.covered(connection, hasher, [one.row.address_key for one in known])
-    keys = {one.row.id: one.row.address_key for one in known}
-    return {id_: (mark, suppressed.get(keys[id_])) for id_, mark in rows}
+async def look(connection: AsyncConnection, hasher: suppression.Hasher, ids: Iterable[int]) -> list[Facts]:
+    """Facts of these Deliveries. One whose reader was erased has none."""
+    return [Facts(_seen(mark[0]), mark) for mark in (await marks(connection, hasher, ids)).values()]
 
 
-async def look(connection: AsyncConnection, hasher: suppression.Hasher, ids: Iterable[int]) -> dict[int, Facts]:
-    """Facts by Delivery id. A Delivery whose reader was erased has none."""
-    rows = (await connection.execute(_LOOK, {"ids": list(ids)})).all()
-    suppressed = await suppression.covered(connection, hasher, [row.address_key for row in rows])
-    return {row.id: Facts(row, suppressed.get(row.address_key)) for row in rows}
+async def marks(connection: AsyncConnection, hasher: suppression.Hasher, ids: Iterable[int]) -> dict[int, Mark]:
+    """The marks of these Deliveries as they are now, by id: to see at little cost what has changed."""
+    rows = await _LOOK.run(connection, {"ids": list(ids)})
+    suppressed = await suppression.covered(connection, hasher, [row[_KEY] for row in rows])
+    return {row[0]: (row, suppressed.get(row[_KEY])) for row in rows}
+
+
+_DELIVERY_STATES = {state.value: state for state in models.DeliveryState}
+_READER_STATES = {state.value: state for state in audience.SubscriptionState}
+_INSTANTS = ("first_tried_at", "handed_over_at", "created_at", "reader_last_instant_at", "reader_paused_until")
+_KEY, _STATE, _READER_STATE, _LAST_DATE, _IS_BUSY, *_AT = (
+    Look._fields.index(name)
+    for name in ("address_key", "state", "reader_state", "reader_last_date", "is_busy", *_INSTANTS)
+)
+
+
+def _seen(raw: prepared.Row) -> Look:
+    """The driver's own values as ours; SQLAlchemy takes three times as long, for it asks each column's type."""
+    values = list(raw)
+    values[_STATE] = _DELIVERY_STATES[raw[_STATE]]
+    values[_READER_STATE] = _READER_STATES[raw[_READER_STATE]]
+    values[_IS_BUSY] = bool(raw[_IS_BUSY])
+    if isinstance(raw[_LAST_DATE], str):
+        values[_LAST_DATE] = _day(raw[_LAST_DATE])
+    for place in _AT:
+        if raw[place] is not None:
+            values[place] = _instant(raw[place])
+    return Look._make(values)
+
+
+# Readers of one Edition mostly have the same: SQLite's texts are read once.
+@functools.lru_cache(maxsize=1024)
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _instant(value: str | datetime) -> datetime:
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value.astimezone(UTC)
 
 
 def _look() -> Any:
@@ -187,7 +163,6 @@ def _look() -> Any:
             subscriber.key.label("address_key"),
             subscriber.name,
             _busy().label("is_busy"),
-            _print().label("print"),
         )
     )
 
@@ -212,32 +187,7 @@ def _busy() -> sa.ColumnElement[bool]:
     )
 
 
-def _print() -> sa.ColumnElement[str]:
-    """All that the rules look at as one text: a mail is confirmed by comparing it, and not two dozen columns."""
-    delivery, subscription, subscriber = models.Delivery, audience.Subscription, audience.Subscriber
-    columns = [
-        *(getattr(delivery, name) for name in _DELIVERY),
-        *(getattr(subscription, name) for name in _READER),
-        *(subscriber.email, subscriber.key, subscriber.name),
-        sa.case((_busy(), "busy"), else_="free"),
-    ]
-    return _one_text(columns)
-
-
-_EDITION, _LEASE, _WAITING, _LOCK, _LOOK = (
-    _edition(),
-    sa.select(_lease()),
-    _waiting(),
-    prepared.Statement(_lock()),
-    _look(),
-)
-_EDITION_PRINT = (
-    sa.select(_edition_print())
-    .join(audience.Cadence, audience.Cadence.id == editions.Edition.cadence_id)
-    .join(publications.Publication, publications.Publication.id == editions.Edition.publication_id)
-    .where(editions.Edition.id == sa.bindparam("edition"))
-)
-_PRINTS = prepared.Statement(_those(sa.select(models.Delivery.id, _print())))
+_WAITING, _LOCK, _LOOK = _waiting(), prepared.Statement(_lock()), prepared.Statement(_look())
 
 
 def mail(row: Any) -> handover.Mail:
@@ -263,7 +213,7 @@ def is_doubtful(row: Any) -> bool:
 
 def _is_suppressed(facts: Facts) -> bool:
     """Who was erased may come back by their own wish, so one request to confirm may go out."""
-    reason = facts.suppressed
+    reason = facts.mark[1]
     return not suppression.may_ask(reason) if facts.row.kind == "confirm" else reason is not None
 
 

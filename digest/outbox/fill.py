@@ -153,7 +153,7 @@ async def is_overtaken(connection: AsyncConnection, edition: Any) -> bool:
 def newer_edition(cadence_id: Any, edition_id: Any) -> sa.ColumnElement[bool]:
     other = orm.aliased(editions.Edition)
     lives = [editions.EditionState.PLANNED, editions.EditionState.FILLED, editions.EditionState.FINISHED]
-    return sa.exists().where(other.cadence_id == cadence_id, other.id > edition_id, other.state.in_(lives))
+    return sa.exists().where(other.cadence_id == cadence_id, other.id > edition_id, sql.among(other.state, lives))
 
 
 async def _next_slice(connection: AsyncConnection, edition: Any, size: int) -> tuple[int, int]:

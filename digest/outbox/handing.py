@@ -18,7 +18,8 @@ from digest import database, prepared, sql
 from digest.audience import models as audience, suppression
 from digest.editions import cadence as cadences, choose, contents, plan
 from digest.outbox import facts, handover, models, writer
-from digest.outbox.facts import Facts, Scene
+from digest.outbox.facts import Facts
+from digest.outbox.scene import Scene
 from digest.outbox.transports import transport
 
 
@@ -52,7 +53,7 @@ async def propose(
     connection: AsyncConnection, desk: Desk, scene: Scene, ids: Iterable[int], now: datetime
 ) -> list[Proposal]:
     """What is to become of these Deliveries, as things stand. Those whose reader is gone are missing."""
-    found = list((await facts.look(connection, desk.hasher, ids)).values())
+    found = await facts.look(connection, desk.hasher, ids)
     if scene.edition is None:
         return [await _notice(connection, desk, one, now) for one in found]
     if not found:
@@ -151,7 +152,7 @@ async def confirm(
     if not proposals:
         return Confirmation(set(), set())
     locked = await facts.lock(connection, [one.facts.row.subscription_id for one in proposals])
-    fresh = await facts.prints(connection, hasher, [one.facts for one in proposals])
+    fresh = await facts.marks(connection, hasher, [one.id for one in proposals])
     revision = scene.edition.revision if scene.edition is not None else None
     done, readers = Confirmation(set(), set()), set[int]()
     for one in proposals:

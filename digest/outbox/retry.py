@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, sql
 from digest.editions import models as editions
-from digest.outbox import doubts, models, wake
+from digest.outbox import doubts, ends, models, wake
 
 RETRY_PRIORITY = 20
 NOTICE_PRIORITY = 0
@@ -21,6 +21,7 @@ async def run(
     db: database.Database, *, batch_size: int, doubt: str, now: datetime, submit: wake.Submit = wake.nobody
 ) -> int:
     """Put due retries into Batches; how many Deliveries that were."""
+    await ends.find_forgotten(db, now)
     await doubts.settle(db, doubt, now)
     moved = 0
     for edition_id in await _waiting_editions(db, doubt, now):

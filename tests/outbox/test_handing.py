@@ -9,7 +9,7 @@ from digest.articles import submit
 from digest.articles.models import Article
 from digest.audience import erase, models as audience, preferences, suppression, trail
 from digest.editions.models import Edition, Selection
-from digest.outbox import facts, handing
+from digest.outbox import facts, handing, scene as scenes
 from digest.outbox.models import Batch, Delivery, DeliveryState
 from digest.publications import Publication
 from tests.support import table
@@ -32,7 +32,7 @@ async def decided(world):
     batch = await table.row(world.parts.db, Batch)
     async with world.parts.db.reading() as connection:
         ids = await facts.waiting(connection, batch.id)
-        scene = await facts.scene(connection, batch, "us")
+        scene = await scenes.look(connection, batch, "us")
         proposals = await handing.propose(connection, world.parts.desk, scene, ids, world.now)
     await handing.prepare(world.parts.desk, proposals)
     return proposals
@@ -42,7 +42,7 @@ async def hand_over(world, proposals):
     """Those of the proposals that are `sending` now, by address."""
     batch = await table.row(world.parts.db, Batch)
     async with world.parts.db.transaction() as connection:
-        scene = await facts.scene(connection, batch, "us")
+        scene = await scenes.look(connection, batch, "us")
         found = await handing.confirm(connection, world.parts.hasher, scene, proposals)
         going = [(one, "relay:25") for one in proposals if one.id in found.confirmed]
         frozen = await handing.freeze(connection, scene, going, world.now)

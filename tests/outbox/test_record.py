@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from digest.audience import suppression
 from digest.audience.models import Suppression
 from digest.outbox import ends, handover, outcomes, record
-from digest.outbox.models import Delivery, DeliveryState
+from digest.outbox.models import Batch, BatchState, Delivery, DeliveryState
 from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
@@ -282,3 +282,11 @@ async def test_a_held_doubt_assumed_sent_settles_its_range_and_date(db, reader):
 
 def _facts(slot, frequency):
     return sa.literal(slot).label("slot"), sa.literal(frequency).label("frequency")
+
+
+@pytest.mark.parametrize(("batch", "state"), [("done", "doubtful"), ("running", "sending"), ("queued", "sending")])
+async def test_what_a_database_forgot_to_be_sent_is_in_doubt_once_its_batch_is_done(db, reader, batch, state):
+    batch_id = await table.add(db, Batch, state=BatchState(batch))
+    await a_delivery(db, reader, batch_id=batch_id)
+    assert await ends.find_forgotten(db, NOW) == (state == "doubtful")
+    assert (await table.row(db, Delivery)).state.value == state
