@@ -21,6 +21,8 @@ from digest.outbox.transports import transport
 from digest.run import logs, loop, passes, wiring
 
 STOPPED = 130
+# Nobody brings back what a single run puts off, so it waits for its turn under a rate; beyond this the next run does.
+KEPT_SECONDS = 600.0
 LOOK_SECONDS = 0.5
 # Watching a huge Edition takes longer; it shall take no more than a twentieth of the time of whom it watches.
 LEISURE = 20
@@ -51,6 +53,7 @@ async def _run(parts: wiring.Parts) -> Ran:
     now = parts.clock()
     async with _open(way_out) as opened:
         sender = parts.sender(opened)
+        sender.gate.kept_seconds = KEPT_SECONDS
         stopped = _stop_on_signals(sender)
         trouble = await _trouble(parts, opened)
         if trouble:

@@ -22,8 +22,11 @@ from digest.outbox.windows import Key, Signal
 
 # How old the view of what others paused may be.
 LOOK_SECONDS = 2.0
-# Mails that may not start yet are kept in memory for as many as can go in this time.
-KEPT_SECONDS = 0.5
+# Mails that may not start yet are kept in memory for as many as can go in this time. A little longer than
+# until those that were put off are looked for again, or tokens would find no mail.
+KEPT_SECONDS = 2.5
+# Batches that commit in between share what one of them took: a tenth of what a bucket holds.
+TAKE_SECONDS = 0.05
 # A notice need not wait behind an Edition: it may go beyond a full window by so many.
 URGENT_EXTRA = 2
 # How many mails per second a destination is expected to take again after a pause.
@@ -77,7 +80,8 @@ class Gate:
         self.rations = warmup.Rations()
         self._tokens = throttle.Tokens(rules.limits)
         self._is_limited = rules.is_careful or rules.limits.are_any
-        self._seconds, self._looked_at = seconds, float("-inf")
+        self._seconds, self._looked_at, self._took_at = seconds, float("-inf"), float("-inf")
+        self.kept_seconds = KEPT_SECONDS
         # How many all Batches of this process keep waiting.
         self.held: Counter[Block] = Counter()
         self._stock: Counter[Key] = Counter()
@@ -139,7 +143,15 @@ class Gate:
     @property
     def is_unsettled(self) -> bool:
         """Whether there is something to ask of the database, or to tell it."""
-        return bool(self._wanted) or self.pauses.is_unsettled or any(count < 0 for count in self._stock.values())
+        return self.pauses.is_unsettled or (self._is_short and self._may_take)
+
+    @property
+    def _is_short(self) -> bool:
+        return bool(self._wanted) or any(count < 0 for count in self._stock.values())
+
+    @property
+    def _may_take(self) -> bool:
+        return self._seconds() - self._took_at >= TAKE_SECONDS
 
     async def look(self, connection: AsyncConnection, now: datetime) -> None:
         """See what others have paused, unless that was a moment ago."""
@@ -153,6 +165,11 @@ class Gate:
         """Tell what was heard of destinations, and take tokens. Do this last in a transaction."""
         for key in await self.pauses.settle(connection, now):
             self.windows.restart(key)
+        if self._is_limited and self._is_short and self._may_take:
+            self._took_at = self._seconds()
+            await self._take(connection, now)
+
+    async def _take(self, connection: AsyncConnection, now: datetime) -> None:
         wanted, self._wanted = self._wanted, Counter()
         for key in sorted(key for key, count in self._stock.items() if count < 0):
             if key[0]:
@@ -173,7 +190,7 @@ class Gate:
             return self.held[block]
         if block.why is Why.WARMUP:
             return self.held[block] if self.rations.is_used_up(block.key[1], now) else 0
-        return self.held[block] - int(self._rate(block) * KEPT_SECONDS)
+        return self.held[block] - int(self._rate(block) * self.kept_seconds)
 
     def _rate(self, block: Block) -> float:
         if block.why is Why.PAUSE:

@@ -6,11 +6,14 @@ single mails.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import sql
@@ -21,6 +24,9 @@ Key = tuple[str, str]  # relay, destination; destination "" is the relay as a wh
 # Tokens pile up for so long while nobody takes any. Long enough for a turn that was slow, short enough that a server
 # which counts by the second sees no burst.
 BURST_SECONDS = 0.5
+# A bucket that holds one token holds a little more: seconds since 1970 are good to a quarter of a microsecond, and what
+# rounding leaves must not be a little less, for ever.
+ONE = 1.001
 # Who would get a token within this time waits for it in memory; who would not is put off.
 PATIENCE_SECONDS = 2.0
 
@@ -83,25 +89,36 @@ class Tokens:
 
 
 async def _take(connection: AsyncConnection, limits: Limits, wanted: Mapping[Key, int]) -> dict[Key, int]:
-    statement = _taking([(*key, count, limits.rate(key) or 0) for key, count in wanted.items()])
-    rows = (await connection.execute(statement)).all()
+    statement, values = _written(connection.dialect.name, len(wanted)), dict[str, Any]()
+    for number, (key, count) in enumerate(sorted(wanted.items())):
+        row = (*key, count, limits.rate(key))
+        values |= {f"{column.name}_of_{number}": value for column, value in zip(_ASKED, row, strict=True)}
+    rows = (await connection.execute(statement, values)).all()
     if len(rows) < len(wanted):
         await _begin(connection, wanted.keys() - {(row.relay, row.destination) for row in rows}, limits)
-        rows = (await connection.execute(statement)).all()
+        rows = (await connection.execute(statement, values)).all()
     return {(row.relay, row.destination): row.granted for row in rows}
 
 
-def _taking(wanted: Iterable[tuple[str, str, int, float]]) -> sa.Update:
+@functools.cache
+def _written(dialect: str, count: int) -> sa.TextClause:
+    """The statement for so many keys as text: to put it together anew would cost each commit five milliseconds."""
+    dialects = {"sqlite": sqlite.dialect, "postgresql": psycopg.dialect}
+    return sa.text(str(_taking(count).compile(dialect=dialects[dialect](paramstyle="named"))))
+
+
+def _taking(count: int) -> sa.Update:
     """One UPDATE for all keys, which come in one order and are locked in it, so that two takers never wait in a ring.
 
     `free_at` lags behind the clock by the time that is worth the tokens there are, but no more than a burst (or one
     token, where that is more): what is older is forgotten. Each token taken moves it on by its share of a second.
     """
     bucket = models.Bucket
-    held = _held(wanted)
+    held = _held(count)
     # Asked once the rows are locked: to wait for them takes time, too.
     timed = sa.select(held, sql.clock_seconds().label("now")).subquery("timed")
-    lag = sa.case((timed.c.rate * BURST_SECONDS > 1, BURST_SECONDS), else_=1.0 / timed.c.rate)
+    burst, one = (sa.literal_column(str(number), sa.Double) for number in (BURST_SECONDS, ONE))
+    lag = sa.case((timed.c.rate * burst > one, burst), else_=one / timed.c.rate)
     # A bucket that is ahead of the clock is one whose clock was set back.
     behind = sa.case((timed.c.free_at > timed.c.now, timed.c.now), else_=timed.c.free_at)
     start = sql.greatest(behind, timed.c.now - lag, type_=sa.Double)
@@ -117,12 +134,22 @@ def _taking(wanted: Iterable[tuple[str, str, int, float]]) -> sa.Update:
     )
 
 
-def _held(wanted: Iterable[tuple[str, str, int, float]]) -> sa.Subquery:
-    """The rows of these keys, locked in order, with what is wanted of them."""
+_ASKED: tuple[sa.ColumnClause[Any], ...] = (
+    sa.column("relay", sa.Text),
+    sa.column("destination", sa.Text),
+    sa.column("wanted", sa.Integer),
+    sa.column("rate", sa.Double),
+)
+
+
+def _held(count: int) -> sa.Subquery:
+    """The rows of so many keys, locked in order, with what is wanted of them."""
     bucket = models.Bucket
-    columns = (sa.column("relay", sa.Text), sa.column("destination", sa.Text))
-    numbers = (sa.column("wanted", sa.Integer), sa.column("rate", sa.Double))
-    asked = sa.values(*columns, *numbers, name="asked").data(sorted(wanted)).cte()
+    rows = [
+        tuple(sa.cast(sa.bindparam(f"{column.name}_of_{number}"), column.type) for column in _ASKED)
+        for number in range(count)
+    ]
+    asked = sa.values(*_ASKED, name="asked").data(rows).cte()
     is_asked = sa.and_(bucket.relay == asked.c.relay, bucket.destination == asked.c.destination)
     return (
         sa.select(bucket.relay, bucket.destination, bucket.free_at, asked.c.wanted, asked.c.rate)
@@ -139,7 +166,7 @@ async def _begin(connection: AsyncConnection, keys: Iterable[Key], limits: Limit
         values: dict[str, Any] = {
             "relay": relay,
             "destination": destination,
-            "free_at": sql.clock_seconds() - 1.0 / (limits.rate((relay, destination)) or 1.0),
+            "free_at": sql.clock_seconds() - ONE / (limits.rate((relay, destination)) or 1.0),
             "granted": 0,
             "booked_to": 0.0,
         }

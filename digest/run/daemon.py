@@ -30,8 +30,9 @@ log = structlog.get_logger()
 # Passes that must end well now and then for this node to be ready.
 PASSES = ("plan", "notices", "outbox")
 IDLE_SECONDS = 1.0
-# Due retries are looked for this often; their own pauses are minutes.
-RETRY_SECONDS = 10.0
+# Due retries are looked for this often. Pauses after a refusal are minutes, but what a rate has put off is back within
+# seconds, and should be before its tokens run over.
+RETRY_SECONDS = 2.0
 # Filling a million readers takes seconds. So long it goes before anything else is looked at.
 FILL_SECONDS = 1.0
 # A client that never finishes its request must not keep us from ending.

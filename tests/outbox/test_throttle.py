@@ -67,6 +67,14 @@ async def test_tokens_do_not_pile_up(db: database.Database) -> None:
     assert await take(db, {GMAIL: 50, ("main", "slow.example"): 50}) == {GMAIL: 10, ("main", "slow.example"): 1}
 
 
+@pytest.mark.parametrize("rate", [1 / 3, 0.7, 1.9, 2.0000001, 7.0, 1000.0])
+async def test_no_rate_rounds_a_bucket_down_to_nothing(db: database.Database, rate: float) -> None:
+    tokens = throttle.Tokens(throttle.Limits(destinations={"gmail": rate}))
+    for _ in range(5):
+        assert (await take(db, {GMAIL: 1}, tokens))[GMAIL] == 1
+        await set_back(db, 60)
+
+
 async def test_several_limits_are_asked_in_one_go(db: database.Database) -> None:
     await take(db, {GMAIL: 1, RELAY: 1})
     await set_back(db, 10)
