@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tests.support.sink import Rudeness
+from tests.support.rudeness import Rudeness
 
 KILL, CHILD, END, FREEZE = "kill", "child", "end", "freeze"
 RELAY, REFUSE, DATABASE, DISK = "relay", "refuse", "database", "disk"
