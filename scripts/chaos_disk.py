@@ -24,14 +24,14 @@ def small() -> Iterator[Path | None]:
     """A small file system, or None where none can be had."""
     folder = Path(tempfile.mkdtemp(prefix="digest-disk-"))
     try:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "digest-chaos", folder]
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "digest-chaos", str(folder)]
         if subprocess.run(mount, check=False, capture_output=True).returncode:
             yield None
             return
         try:
             yield folder
         finally:
-            subprocess.run(["umount", "--lazy", folder], check=False)
+            subprocess.run(["umount", "--lazy", str(folder)], check=False)
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -16,7 +16,7 @@ from pathlib import Path
 from chaos_count import Blow, Ledger
 from chaos_house import ROOT, House
 
-from tests.support import sink
+from tests.support.rudeness import Rudeness
 
 # A node that is asked to end waits for replies on the wire; what it may take is the content timeout and a little.
 ENDING_SECONDS = 30
@@ -32,7 +32,7 @@ class Relay:
         self._ledger.touch()
         self._read = 0
         self._rest = ""
-        self.rude = sink.Rudeness()
+        self.rude = Rudeness()
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
 
@@ -45,7 +45,7 @@ class Relay:
         await self._hear("listening")
         await self.become(self.rude)
 
-    async def become(self, rude: sink.Rudeness) -> None:
+    async def become(self, rude: Rudeness) -> None:
         self.rude = rude
         assert self._process.stdin
         self._process.stdin.write(json.dumps(vars(rude)).encode() + b"\n")

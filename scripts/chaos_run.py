@@ -170,13 +170,20 @@ class Run:
         return await self._back(Blow("kill relay", relay.name, at, time.monotonic()), relay)
 
     async def _refuse(self) -> Blow:
-        """No new connections for a while, and an end to the old ones."""
+        """New connections end without a word for a while, and old ones after one more mail."""
+        return await self._turn_away("close")
+
+    async def _busy(self) -> Blow:
+        """The same with 421, which asks for fewer connections."""
+        return await self._turn_away("421")
+
+    async def _turn_away(self, how: str) -> Blow:
         relay, at = self.random.choice(self.relays), time.monotonic()
-        rude, how = relay.rude, self.random.choice(["421", "close"])
+        rude = relay.rude
         await relay.become(dataclasses.replace(rude, refuse=how, close_after=1))
         await asyncio.sleep(self.random.uniform(1, 4))
         await relay.become(rude)
-        return Blow("refuse", relay.name, at, time.monotonic(), time.monotonic(), is_gentle=True)
+        return Blow("turn away", relay.name, at, time.monotonic(), time.monotonic(), is_gentle=True)
 
     async def _database(self) -> Blow:
         cluster = self.house.cluster

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from tests.support.sink import Rudeness
+from tests.support.rudeness import Rudeness
 
 KILL, CHILD, END, FREEZE = "kill", "child", "end", "freeze"
-RELAY, REFUSE, DATABASE, DISK = "relay", "refuse", "database", "disk"
+RELAY, REFUSE, BUSY, DATABASE, DISK = "relay", "refuse", "busy", "database", "disk"
 CALM = Rudeness()
 # Postfix and Exchange close after some mails; a receiver behind a load balancer drops now and then.
 RUDE = Rudeness(
@@ -43,9 +43,10 @@ ALL = (
     Scenario("children", {CHILD: 8, KILL: 4}, children=2),
     Scenario("end", {END: 8}),
     Scenario("end-workers", {END: 8}, workers=2),
-    Scenario("relay", {RELAY: 12}),
+    Scenario("relay", {RELAY: 12}, rude=Rudeness(delay=0.003)),
     Scenario("relays-2", {RELAY: 8, KILL: 5}, relays=2, rude=Rudeness(drop_before=0.005, drop_after=0.005)),
     Scenario("refuse", {REFUSE: 5}),
+    Scenario("busy", {BUSY: 1}),
     Scenario("database", {DATABASE: 10}, nodes=2, only=ON_SERVER),
     Scenario("disk", {DISK: 5}, only=("sqlite",)),
     Scenario("freeze", {FREEZE: 3}, nodes=2),

@@ -21,7 +21,7 @@ from chaos_scenarios import Scenario
 
 from digest import database, links
 from digest.outbox import models as outbox
-from tests.support.sink import Rudeness
+from tests.support.rudeness import Rudeness
 
 TRIALS = 1000
 # A reply takes so long that the Edition lasts while all of them leave, and mails are on every connection all the time.
@@ -121,7 +121,8 @@ class Leaving(chaos_run.Run):
         contents = defaultdict(list)
         for copy in self.ledger.copies:
             contents[copy.recipient].append(copy.began)
-        later, found = [], defaultdict(int)
+        later: list[float] = []
+        found: dict[str, int] = defaultdict(int)
         for answer in self.answers:
             id_ = _number(answer.address)
             left, handed = order["left", id_], order["handed", id_]
@@ -172,4 +173,4 @@ async def _clocks(db: database.Database) -> dict[int, float]:
     delivery = outbox.Delivery
     last = sa.select(delivery.subscription_id, delivery.handed_over_at).where(delivery.handed_over_at.is_not(None))
     async with db.reading() as connection:
-        return {id_: at.timestamp() for id_, at in await connection.execute(last)}
+        return {id_: at.timestamp() for id_, at in await connection.execute(last) if at}

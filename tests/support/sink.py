@@ -14,18 +14,17 @@ ledger are fields between tabs, instants those of the monotonic clock, which all
 
 import argparse
 import asyncio
-import dataclasses
 import json
 import os
-import random
 import re
 import signal
 import stat
 import sys
 import time
-import zlib
 from pathlib import Path
 from typing import Any
+
+from tests.support.rudeness import Mood, Rudeness
 
 # Of the content's end: the last delimiter of a multipart. A mail that was cut off has none.
 END = b"--\r\n"
@@ -34,54 +33,15 @@ PATH = re.compile(rb"<([^>]*)>")
 OK = b"250 2.0.0 ok\r\n"
 GARBAGE = b"\x00\xff{?\r\n"
 TOO_MANY = b"421 4.7.0 enough for one connection\r\n"
-# So often at most a reader's mail is dropped, stalled or answered with garbage: a third doubt would end the resends.
-MOST_DOUBTS = 2
 
 
-@dataclasses.dataclass(frozen=True)
-class Rudeness:
-    """Shares are of 1. `…_before` happens instead of keeping the mail, `…_after` once it is kept."""
-
-    greylist: float = 0.0  # of readers, whose first RCPT is put off
-    close_after: int = 0  # mails of one connection; the next command gets 421 and the end
-    delay: float = 0.0  # seconds before each reply
-    refuse: str = ""  # new connections: "421", or "close" without a word
-    drop_before: float = 0.0
-    drop_after: float = 0.0
-    stall_before: float = 0.0
-    stall_after: float = 0.0
-    garbage_before: float = 0.0
-    garbage_after: float = 0.0
-    later: float = 0.0  # 451 after the content
-    busy: float = 0.0  # 421 to MAIL, and the end
-    hang_up: float = 0.0  # the end instead of a reply to a command
-    babble: float = 0.0  # garbage as reply to a command
-    late: float = 0.0  # a reply to a command only after two seconds
-    lax: bool = False  # 354 to DATA although every RCPT was refused
-
-    @property
-    def at_content(self) -> list[tuple[str, float]]:
-        names = [f"{what}_{when}" for what in ("drop", "stall", "garbage") for when in ("before", "after")]
-        return [(name, share) for name in (*names, "later") if (share := getattr(self, name))]
-
-    @property
-    def at_command(self) -> list[tuple[str, float]]:
-        return [(name, share) for name in ("hang_up", "babble", "late") if (share := getattr(self, name))]
-
-
-class Sink:
-    """What all connections share: the ledger, the mood, and whom it was rude to already."""
+class Sink(Mood):
+    """What all connections share: the ledger and the mood."""
 
     def __init__(self, ledger: Path, seed: int) -> None:
+        super().__init__(seed)
         self._file = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._random = random.Random(seed)
         self._connections = 0
-        self.doubts: dict[bytes, int] = {}
-        self.greeted: set[bytes] = set()
-        self.become(Rudeness())
-
-    def become(self, rude: Rudeness) -> None:
-        self.rude, self.at_content, self.at_command = rude, rude.at_content, rude.at_command
 
     def number(self) -> str:
         """Of a new connection; those of an earlier process on the same ledger had other ones."""
@@ -90,33 +50,6 @@ class Sink:
 
     def write(self, *fields: object) -> None:
         os.write(self._file, ("\t".join(map(str, fields)) + "\n").encode())
-
-    def draw(self, shares: list[tuple[str, float]]) -> str:
-        """One of these by its share, or nothing."""
-        chance = self._random.random()
-        for name, share in shares:
-            if chance < share:
-                return name
-            chance -= share
-        return ""
-
-    def is_greylisted(self, recipient: bytes) -> bool:
-        """The first time only, and always the same readers."""
-        share = self.rude.greylist
-        if not share or recipient in self.greeted or zlib.crc32(recipient) % 1000 >= share * 1000:
-            return False
-        self.greeted.add(recipient)
-        return True
-
-    def mood(self, recipient: bytes) -> str:
-        """What to do with this mail instead of keeping it and saying so."""
-        what = self.draw(self.at_content)
-        if not what or what == "later":
-            return what
-        if self.doubts.get(recipient, 0) >= MOST_DOUBTS:
-            return ""
-        self.doubts[recipient] = self.doubts.get(recipient, 0) + 1
-        return what
 
 
 class Session(asyncio.Protocol):
