@@ -93,6 +93,12 @@ class _CachedSigner(itsdangerous.Signer):
         super().__init__(list(keys), salt=salt, digest_method=hashlib.sha256, algorithm=_OneShotHmac())
         derive = super().derive_key
         self._derived = {key: derive(key) for key in self.secret_keys}
+        self._newest = self._derived[self.secret_keys[-1]]
+
+    def sign(self, value: str | bytes) -> bytes:
+        """As its parent's, which finds key and algorithm anew each time."""
+        text = value.encode() if isinstance(value, str) else value
+        return text + b"." + itsdangerous.base64_encode(hmac.digest(self._newest, text, "sha256"))
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
         return self._derived[itsdangerous.want_bytes(secret_key or self.secret_keys[-1])]
