@@ -14,8 +14,9 @@ AT_FIRST, AT_MOST = 2, 8
 # After a failed connect: doubling from the first to the last, and each shortened by up to a half by chance, so that
 # many workers do not return together. A relay that restarts is back within seconds, and everything waits for it.
 FIRST_REST, LONGEST_REST = 0.5, 10.0
-# Lines lost to a "too many" come back one by one. A relay counts by the minute, so half of one shows whether it minds.
-GROW_SECONDS = 30.0
+# Lines lost to a "too many" come back: twice as many each time up to half of the limit, then one by one. A relay that was
+# only busy for a moment is so back at work within a minute, and one that minds is not asked for all at once.
+GROW_SECONDS = 10.0
 # The lines of one burst are all refused at about the same time; that is one "too many", not several.
 BURST_SECONDS = 5.0
 
@@ -50,9 +51,10 @@ class Pace:
         self.rests_until = now + rest * (1 - chance / 2)
 
     def grow(self, now: float) -> None:
-        """Called now and then: one more line, if it was long enough quiet."""
+        """Called now and then: more lines, if it was long enough quiet."""
         if self.allowed < self.most and now - self._grown_at >= GROW_SECONDS:
-            self.allowed, self._grown_at = self.allowed + 1, now
+            twice = min(self.allowed * 2, self.most // 2)
+            self.allowed, self._grown_at = max(self.allowed + 1, twice), now
 
     def _halve(self, now: float, lines: int) -> None:
         self._grown_at = now

@@ -64,14 +64,15 @@ def test_a_burst_halves_once_and_the_next_again():
     assert mood.allowed == 4
 
 
-def test_what_was_lost_comes_back_one_by_one_and_no_more_than_that():
-    mood = Pace(4)
-    mood.failed(TOO_MANY, 0.0, 3, 0.0)
+def test_what_was_lost_comes_back_fast_up_to_a_half_and_then_one_by_one():
+    mood = Pace(12)
+    for now in (0.0, 6.0, 12.0):
+        mood.failed(TOO_MANY, now, 11, 0.0)
     allowed = []
-    for now in range(0, 120, 10):
+    for now in range(12, 132, 10):
         mood.grow(float(now))
         allowed.append(mood.allowed)
-    assert allowed == [2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4]
+    assert allowed == [1, 2, 4, 6, 7, 8, 9, 10, 11, 12, 12, 12]
 
 
 @pytest.mark.parametrize(
