@@ -14,8 +14,8 @@ AT_FIRST, AT_MOST = 2, 8
 # After a failed connect: doubling from the first to the last, and each shortened by up to a half by chance, so that
 # many workers do not return together. A relay that restarts is back within seconds, and everything waits for it.
 FIRST_REST, LONGEST_REST = 0.5, 10.0
-# Lines lost to a "too many" come back: twice as many each time up to half of the limit, then one by one. A relay that was
-# only busy for a moment is so back at work within a minute, and one that minds is not asked for all at once.
+# Lines lost to a "too many" come back: twice as many each time up to half of the limit, then one by one. A relay that
+# was only busy for a moment is so back at work within a minute, and one that minds is not asked for all at once.
 GROW_SECONDS = 10.0
 # The lines of one burst are all refused at about the same time; that is one "too many", not several.
 BURST_SECONDS = 5.0
