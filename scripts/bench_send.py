@@ -81,7 +81,7 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench send")
     parser.add_argument("--readers", type=int, default=20_000, help="mails in a round (20000)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the best counts (3)")
-    parser.add_argument("--connections", type=int, default=32, help="connections to the sink (32)")
+    parser.add_argument("--connections", type=int, default=64, help="connections to the sink (64)")
     parser.add_argument("--case", choices=[case.name for case in CASES], help="only this one")
     parser.add_argument("--ours", action="store_true", help="only ourselves on SQLite, to try something out")
     return parser
