@@ -35,5 +35,5 @@ async def _line(client: aiosmtplib.SMTP, turns: Iterator[int], order: dict[str, 
 
 
 if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
+    given = json.load(sys.stdin)
     loop.run(_send(given, Path(given["message"]).read_bytes()))

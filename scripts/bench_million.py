@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench million")
     parser.add_argument("--readers", type=int, default=1_000_000, help="how many readers the Edition has (1000000)")
-    parser.add_argument("--connections", type=int, default=32, help="connections to the sink (32)")
+    parser.add_argument("--connections", type=int, default=64, help="connections to the sink (64)")
     return parser
 
 

@@ -1,10 +1,13 @@
-// nodemailer's pooled transport with DKIM, for comparison: the mail is given whole, so it composes nothing.
+// nodemailer's pooled transport with DKIM, for comparison: mails given whole, or composed from text and HTML.
 
 const fs = require("fs");
 const nodemailer = require("nodemailer");
 
-const order = JSON.parse(process.argv[2]);
+const order = JSON.parse(fs.readFileSync(0));
 const raw = fs.readFileSync(order.message);
+const leave = "<https://news.example.org/unsubscribe/2s3f.1.2s3f.jPZbTzSPs3Y0iNpQkh5nVq0Xv9l8m7k6j5h4g3f2d1s>";
+const composed = { from: order.sender, to: order.recipient, headers: { "List-Unsubscribe": leave }, ...order.parts };
+const mail = order.parts ? composed : { raw };
 const envelope = { from: order.sender, to: [order.recipient] };
 const transport = nodemailer.createTransport({
   host: "127.0.0.1",
@@ -17,7 +20,7 @@ const transport = nodemailer.createTransport({
 });
 
 async function line(turns) {
-  while (turns.left-- > 0) await transport.sendMail({ envelope, raw });
+  while (turns.left-- > 0) await transport.sendMail({ envelope, ...mail });
 }
 
 async function main() {

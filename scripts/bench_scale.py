@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench scale")
     parser.add_argument("--readers", type=int, default=20_000, help="mails in a round (20000)")
-    parser.add_argument("--connections", type=int, default=32, help="connections of each worker (32)")
+    parser.add_argument("--connections", type=int, default=64, help="connections of each worker (64)")
     return parser
 
 

@@ -82,6 +82,8 @@ def settings(database_url: str, smtp_url: str, *, connections: int = 32, **more:
         "secret_keys": "a-key-that-nobody-ever-guesses-01234567",
         "instance": "bench",
         "database": {"url": database_url},
+        # As for a domain that is known; the sink would be trusted with all anyway.
+        "throttle": {"plan": "open"},
         "smtp": smtp,
         **more,
     }
