@@ -113,6 +113,7 @@ class Throttle(Part):
     relays: dict[str, Annotated[float, Field(gt=0)]] = {}
     connections: int = Field(500, ge=1, le=10_000)
     destinations: dict[str, DestinationLimit] = {}
+    mx: bool = False
 
     @pydantic.field_validator("relays", "destinations", mode="before")
     @classmethod

@@ -144,6 +144,7 @@ class _Loop:
                 self.is_ours = scene.is_ours and not scene.is_paused
                 await sender.gate.look(connection, sender.clock())
                 proposals = await handing.propose(connection, sender.desk, scene, ids, sender.clock())
+            await sender.gate.learn(one.facts.row.address_key for one in proposals)
             await handing.prepare(sender.desk, proposals)
             if sender.gate.rules.is_careful and scene.edition is not None:
                 # Once a day and Edition it looks at all readers in line, which may take seconds.

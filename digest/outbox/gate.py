@@ -10,13 +10,14 @@ import enum
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.outbox import pauses, throttle, warmup, windows
+from digest.outbox import destinations, pauses, throttle, warmup, windows
+from digest.outbox.exchangers import Exchangers
 from digest.outbox.replies import Reply
 from digest.outbox.windows import Key, Signal
 
@@ -71,10 +72,13 @@ class Gate:
         self,
         rules: Rules,
         *,
+        exchangers: Exchangers | None = None,
         chance: Callable[[], float] = random.random,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`exchangers` tell providers by their MX records; without them only the table of destinations does."""
         self.rules = rules
+        self._exchangers = exchangers
         self.windows = windows.Windows(rules.shape, seconds)
         self.pauses = pauses.Pauses(chance)
         self.rations = warmup.Rations()
@@ -86,6 +90,17 @@ class Gate:
         self.held: Counter[Block] = Counter()
         self._stock: Counter[Key] = Counter()
         self._wanted: Counter[Key] = Counter()
+
+    def destination(self, address_key: str) -> str:
+        """Where this address's mail goes."""
+        if self._exchangers is None:
+            return destinations.of_address(address_key)
+        return self._exchangers.of(address_key.rpartition("@")[2])
+
+    async def learn(self, address_keys: Iterable[str]) -> None:
+        """Find out where their mail goes, if that is wished. Outside of any transaction, for DNS may be slow."""
+        if self._exchangers is not None:
+            await self._exchangers.learn({key.rpartition("@")[2] for key in address_keys})
 
     def admit(self, way: Way, now: datetime, *, is_urgent: bool = False, follows: bool = False) -> Block | None:
         """None: it may start, and counts as started. Else what holds it back.

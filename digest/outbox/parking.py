@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.outbox import destinations, facts, gate, handover, pauses, warmup
+from digest.outbox import facts, gate, handover, pauses, warmup
 from digest.outbox.gate import Block, Way, Why
 
 if TYPE_CHECKING:
     from digest.outbox.handing import Proposal
 
 
-def way(relay: str, proposal: "Proposal") -> Way:
+def way(keeper: gate.Gate, relay: str, proposal: "Proposal") -> Way:
     """Where this mail goes over that relay."""
     assert proposal.ready is not None
-    return Way(relay, destinations.of_address(proposal.facts.row.address_key), proposal.ready.sender_domain)
+    return Way(relay, keeper.destination(proposal.facts.row.address_key), proposal.ready.sender_domain)
 
 
 class Parking:
@@ -39,7 +39,7 @@ class Parking:
 
         `behind`: the way of the mail before it on the same line.
         """
-        going = way(relay, proposal)
+        going = way(self._gate, relay, proposal)
         follows = behind is not None and behind.destination == going.destination
         block = self._gate.admit(going, now, is_urgent=self._is_urgent, follows=follows)
         if block is None:

@@ -17,6 +17,7 @@ from digest.outbox import (
     crew,
     destinations,
     dkim,
+    exchangers,
     fill,
     gate,
     handing,
@@ -218,7 +219,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             meter=meter.Meter(db, at),
             instance=instance.name(home, settings.instance),
             keep=timedelta(days=settings.retention.deliveries_days) or None,
-            gate=gate.Gate(rules(settings)),
+            gate=gate.Gate(rules(settings), exchangers=exchangers.Exchangers() if settings.throttle.mx else None),
         )
 
 
