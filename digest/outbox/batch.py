@@ -234,7 +234,7 @@ class _Loop:
                 queue.abandon(mail)
 
     def _count(self, settled: list[record.Settled], stopped: list[handing.Proposal]) -> None:
-        self.counts.update(record.state_of(one).value for one in settled)
+        self.counts.update(record.count(settled))
         self.counts.update(ends.state_of(one.verdict).value for one in stopped)
         attempts.log(self.queue.attempts)
         self.queue.attempts = []

@@ -8,9 +8,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-import dns.asyncresolver
-import dns.exception
-
 from digest.outbox import destinations
 
 # Hosts end like this where a provider takes mail for domains of its customers.
@@ -47,6 +44,10 @@ Ask = Callable[[str], Awaitable[str | None]]
 
 
 async def ask_dns(domain: str) -> str | None:
+    # Loaded by those who wish for it only.
+    import dns.asyncresolver
+    import dns.exception
+
     try:
         answer = await dns.asyncresolver.resolve(domain, "MX", lifetime=WAIT_SECONDS)
     except (dns.exception.DNSException, OSError):

@@ -7,6 +7,7 @@ so those Articles come with the next digest.
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -116,6 +117,14 @@ def _values(one: Settled, now: datetime) -> dict[str, Any]:
         return again(one.was_doubtful, outcome.reason, outcome.at)
     rolls = one.upto is not None and (one.was_doubtful or outcome.is_late)
     return columns(state.ROLLED if rolls else state.FAILED, reason=outcome.reason, finished_at=now)
+
+
+def count(settled: Sequence[Settled]) -> Counter[str]:
+    """How many results lead to which state."""
+    others = [one for one in settled if one.outcome is not outcomes.SENT]
+    found = Counter(state_of(one).value for one in others)
+    found[models.DeliveryState.SENT.value] += len(settled) - len(others)
+    return found
 
 
 def state_of(one: Settled) -> models.DeliveryState:
