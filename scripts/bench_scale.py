@@ -60,19 +60,37 @@ def _round(ours: bench_case.Installation, port: int, count: int) -> dict[str, An
     with contextlib.ExitStack() as stack:
         url = f"smtp://127.0.0.1:{port}"
         workers = [stack.enter_context(ours.worker(url, name=f"worker-{number}")) for number in range(count)]
-        found: dict[str, Any] = ours.send(workers, beside=server, ready=lambda: asyncio.run(_reset(ours.url)))
+        before = asyncio.run(_logged(ours.url))
+        filled: list[int] = []
+
+        def ready() -> None:
+            filled.append(asyncio.run(_reset(ours.url)) - before)
+
+        found: dict[str, Any] = ours.send(workers, beside=server, ready=ready)
         found["per_second_per_worker"] = round(found["per_second"] / count)
+        found["wal_bytes_to_fill_one"] = round(filled[0] / found["mails"])
         found |= asyncio.run(_work(ours.url, int(found["mails"])))
     tell(f"  {count} workers: {dict(list(found.items())[:-1])}")
     return found
 
 
-async def _reset(url: str) -> None:
+async def _reset(url: str) -> int:
+    """Count statements from here on; how much log has been written so far."""
     db = database.connect(url)
     async with db.transaction() as connection:
         await connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
         await connection.execute(sa.text("SELECT pg_stat_statements_reset()"))
     await db.close()
+    return await _logged(url)
+
+
+async def _logged(url: str) -> int:
+    """Bytes of write-ahead log since the server was made."""
+    db = database.connect(url)
+    async with db.reading() as connection:
+        found = await connection.scalar(sa.text("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"))
+    await db.close()
+    return int(found)
 
 
 async def _work(url: str, mails: int) -> dict[str, Any]:
