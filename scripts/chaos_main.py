@@ -41,6 +41,8 @@ def main() -> int:
         "kills": {pair: sum(one["kills"] for one in found.values()) for pair, found in results.items()},
         "pairs": results,
         "machine": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
+        # Above the number of cores, others were using the machine too: processes take longer to start.
+        "load": [round(load, 1) for load in os.getloadavg()],
     }
     print(json.dumps(document, indent=2))
     return 0 if ok else 1

@@ -61,7 +61,8 @@ class Run:
 
     @property
     def left(self) -> int:
-        return len(self.readers) - len(self.ledger.accepted | self.gone)
+        done = self.ledger.accepted | self.gone if self.gone else self.ledger.accepted
+        return len(self.readers) - len(done)
 
     async def play(self) -> dict[str, Any]:
         started = time.monotonic()
@@ -89,13 +90,22 @@ class Run:
         return [f"resumed only after {longest} s"] if longest > RESUME_SECONDS else []
 
     async def _watch(self) -> None:
-        """What a service manager does for a node that gives up by itself: start it again a second later."""
+        """What a service manager does for a node that gives up by itself: start it again a second later.
+
+        It may while it is starting, as without a database, but not once it has sent.
+        """
         while True:
             await asyncio.sleep(1)
             for node in self.nodes:
                 if not node.is_running and not node.is_in_hand:
                     self.restarts += 1
+                    if self._has_sent(node.title):
+                        self.trouble.append(f"{node.title} ended by itself with {node.process.returncode}")
                     await node.start()
+
+    def _has_sent(self, title: str) -> bool:
+        self._look()
+        return any(one.name == title for one in self.ledger.connections.values())
 
     async def _pass_time(self) -> None:
         """While nothing is accepted, pauses before further tries are cut short."""
@@ -226,9 +236,7 @@ class Run:
 
     def _note_ending(self, blow: Blow, code: int | None) -> None:
         """A node that is just starting knows no better than to die of SIGTERM; it has sent nothing."""
-        self._look()
-        is_known = any(one.name == blow.victim for one in self.ledger.connections.values())
-        if code != 0 and (is_known or code != -signal.SIGTERM):
+        if code != 0 and (self._has_sent(blow.victim) or code != -signal.SIGTERM):
             self.trouble.append(f"{blow.victim} ended with {code} on SIGTERM")
 
 
