@@ -7,9 +7,11 @@ unrecorded, and content leaves at once after its hand-over. No transaction is op
 """
 
 import asyncio
+import dataclasses
 import time
 import uuid
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -60,6 +62,20 @@ async def run_batch(sender: crew.Sender, batch_id: int, exhausted: asyncio.Event
     loop = _Loop(sender, batch, owner, exhausted or asyncio.Event())
     async with lease.renewed(sender.db, batch_id, owner):
         return +Counter(doubtful=doubtful) + await loop.run()
+
+
+@dataclasses.dataclass(slots=True)
+class _Turn:
+    """What one transaction is about: what came in, and what it lets go."""
+
+    accepted: list[Mail]
+    stops: list[handing.Proposal]
+    settled: list[record.Settled]
+    returned: list[Mail]
+    now: datetime
+    stopped: list[handing.Proposal] = dataclasses.field(default_factory=list)
+    leaving: set[Mail] = dataclasses.field(default_factory=set)
+    kept: set[Mail] = dataclasses.field(default_factory=set)
 
 
 class _Loop:
@@ -186,52 +202,40 @@ class _Loop:
     async def _commit(self) -> None:
         """One transaction: record what came in, confirm and freeze what servers wait for. Then pour."""
         queue, sender = self.queue, self.sender
-        accepted, stops = queue.take()
-        settled, returned = list(queue.settled), list(queue.returned)
-        now, began = sender.clock(), time.monotonic()
-        leaving: list[Mail] = []
-        stopped: list[handing.Proposal] = []
-        kept: list[Mail] = []
+        turn = _Turn(*queue.take(), list(queue.settled), list(queue.returned), sender.clock())
+        began = time.monotonic()
         try:
             async with sender.db.brief() as connection:
-                scene = await self._scene(connection)
-                # A refusal of what we no longer hold is another worker's to hear again.
-                count = [one for one in settled if one.was_handed_over or scene.is_ours]
-                await record.results(connection, count, sender.desk.hasher, now)
-                await record.give_back(connection, [mail.at_try for mail in returned])
-                self.is_ours = self.is_ours and scene.is_ours and not scene.is_paused
-                if self._may_go_on:
-                    confirmation = await handing.confirm(
-                        connection, sender.desk.hasher, scene, [*(mail.proposal for mail in accepted), *stops]
-                    )
-                    stopped = [one for one in stops if one.id in confirmation.confirmed]
-                    await ends.stop(connection, stopped, scene, now)
-                    going = [mail for mail in accepted if mail.proposal.id in confirmation.confirmed]
-                    frozen = await handing.freeze(
-                        connection, scene, [(mail.proposal, mail.line.relay) for mail in going], now
-                    )
-                    leaving = [mail for mail in going if mail.proposal.id in frozen]
-                    kept = [mail for mail in accepted if mail.proposal.id in confirmation.held]
-                # Last, for these rows are everybody's.
-                await sender.gate.settle(connection, now)
+                await self._write(connection, turn)
         except BaseException:
             # Whether the commit went through nobody knows. No content has left, so nothing is in doubt: what may have
             # become `sending` is given back with the next commit.
-            queue.undo(accepted, stops)
+            queue.undo(turn.accepted, turn.stops)
             raise
-        del queue.settled[: len(settled)], queue.returned[: len(returned)]
-        self._count(settled, stopped)
-        queue.look_again([one for one in stops if one not in stopped])
-        queue.keep(kept)
-        may_leave, may_wait = set(leaving), set(kept)
-        late = time.monotonic() - began > FRESH_SECONDS
-        for mail in accepted:
-            if mail in may_leave and not late:
-                queue.pour(mail, now)
-            elif mail in may_leave:
-                queue.hand_back(mail, now)
-            elif mail not in may_wait:
-                queue.abandon(mail)
+        del queue.settled[: len(turn.settled)], queue.returned[: len(turn.returned)]
+        self._count(turn.settled, turn.stopped)
+        queue.look_again([one for one in turn.stops if one not in turn.stopped])
+        queue.go(turn.accepted, turn.leaving, turn.kept, turn.now, is_late=time.monotonic() - began > FRESH_SECONDS)
+
+    async def _write(self, connection: AsyncConnection, turn: "_Turn") -> None:
+        sender, now = self.sender, turn.now
+        scene = await self._scene(connection)
+        # A refusal of what we no longer hold is another worker's to hear again.
+        ours = [one for one in turn.settled if one.was_handed_over or scene.is_ours]
+        await record.results(connection, ours, sender.desk.hasher, now)
+        await record.give_back(connection, [mail.at_try for mail in turn.returned])
+        self.is_ours = self.is_ours and scene.is_ours and not scene.is_paused
+        if self._may_go_on:
+            proposals = [*(mail.proposal for mail in turn.accepted), *turn.stops]
+            found = await handing.confirm(connection, sender.desk.hasher, scene, proposals)
+            turn.stopped = [one for one in turn.stops if one.id in found.confirmed]
+            await ends.stop(connection, turn.stopped, scene, now)
+            going = [mail for mail in turn.accepted if mail.proposal.id in found.confirmed]
+            frozen = await handing.freeze(connection, scene, [(mail.proposal, mail.line.relay) for mail in going], now)
+            turn.leaving = {mail for mail in going if mail.proposal.id in frozen}
+            turn.kept = {mail for mail in turn.accepted if mail.proposal.id in found.held}
+        # Last, for these rows are everybody's.
+        await sender.gate.settle(connection, now)
 
     def _count(self, settled: list[record.Settled], stopped: list[handing.Proposal]) -> None:
         self.counts.update(record.count(settled))

@@ -221,10 +221,20 @@ class Lineup:
         accepted, stops, self.accepted, self.stops = self.accepted, self.stops, [], []
         return accepted, stops
 
-    def keep(self, held: list[Mail]) -> None:
-        """Their readers are locked by somebody else: the server can wait a moment longer."""
-        self.accepted += held
-        self._is_blocked |= bool(held)
+    def go(self, accepted: list[Mail], leaving: set[Mail], kept: set[Mail], now: datetime, *, is_late: bool) -> None:
+        """Pour what was handed over. What is `kept` waits a moment longer: its readers are locked by somebody else."""
+        for mail in accepted:
+            if mail in leaving and not is_late:
+                self.pour(mail, now)
+            elif mail in leaving:
+                # Its content has not left in time: the hand-over is given back.
+                self.abandon(mail)
+                self.returned.append(mail)
+            elif mail in kept:
+                self.accepted.append(mail)
+                self._is_blocked = True
+            else:
+                self.abandon(mail)
 
     def abandon(self, mail: Mail) -> None:
         """It must not leave as it is. The connection is cut, for nothing else takes an announcement back."""
@@ -233,12 +243,6 @@ class Lineup:
         self._on_wire.discard(mail)
         self._lines.abandon(mail.line)
         self.todo.append(mail.proposal.id)
-
-    def hand_back(self, mail: Mail, now: datetime) -> None:
-        """Handed over, but its content has not left in time."""
-        mail.handed_at = now
-        self.abandon(mail)
-        self.returned.append(mail)
 
     def undo(self, accepted: Iterable[Mail], stops: Iterable[handing.Proposal]) -> None:
         for mail in accepted:
