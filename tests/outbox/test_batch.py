@@ -13,7 +13,7 @@ from structlog import testing
 from digest import database
 from digest.audience.models import Subscriber, Subscription
 from digest.editions.models import Edition
-from digest.outbox import batch, lease, record, writer
+from digest.outbox import batch, handing, lease, record, writer
 from digest.outbox.models import Batch, BatchState, Delivery
 from digest.run import inprocess
 from tests.support import smtpserver, table
@@ -165,6 +165,23 @@ async def test_one_mail_that_brings_out_a_bug_stops_no_other(world, monkeypatch)
     monkeypatch.undo()
     await world.run(after=timedelta(hours=1))
     assert await states(world) == {"sent": 5}
+
+
+async def test_content_that_cannot_leave_in_time_is_given_back_and_leaves_once(world, monkeypatch):
+    id_ = await queue_for(world, 3)
+    original, turns = handing.freeze, []
+
+    async def noting(connection, scene, leaving, now):
+        turns.append(len(leaving))
+        # As if the first commit had taken an hour.
+        monkeypatch.setattr(batch, "FRESH_SECONDS", -1.0 if len(turns) == 1 else 60.0)
+        return await original(connection, scene, leaving, now)
+
+    monkeypatch.setattr(handing, "freeze", noting)
+    assert await batch.run_batch(world.sender, id_) == {"sent": 3}
+    assert sum(turns) > 3
+    assert sorted(world.server.recipients()) == [f"r{number}@example.org" for number in range(3)]
+    assert {row.tries for row in await table.rows(world.parts.db, Delivery)} == {1}
 
 
 async def test_a_row_that_is_no_mail_is_set_aside(world):
