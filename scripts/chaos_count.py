@@ -176,7 +176,8 @@ def _resumed(ledger: Ledger, blow: Blow, readers: int, blows: Sequence[Blow]) ->
         return None
     served = {copy.recipient for copy in ledger.copies if copy.is_kept and copy.ended < blow.back_at}
     first = min((copy.ended for copy in ledger.copies if copy.began >= blow.back_at), default=None)
-    if first is None or readers - len(served) < readers * FEW:
+    # Before the first mail there was nothing to resume: the Edition is still being planned and filled.
+    if first is None or not served or readers - len(served) < readers * FEW:
         return None
     # The next blow came before anything could be sent.
     is_hit_again = any(blow.back_at < other.at < first for other in blows)
