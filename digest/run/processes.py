@@ -21,6 +21,8 @@ from digest.run import loops, pulse
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 LIVED_WELL_SECONDS = 60.0
+# A child whose output has ended gets so long to end too.
+ENDING_SECONDS = 2.0
 # How often a child says how it is.
 BEAT_SECONDS = 3.0
 
@@ -86,9 +88,14 @@ class _Child:
         stop = asyncio.create_task(stopping.wait())
         await asyncio.wait({listening, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        # Also one that merely closed its output is of no use any more. It waits for its last replies, and we for it.
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        if not stopping.is_set():
+            # Most likely it is ending. To signal it in this moment would take its exit code from asyncio, who says 255.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), ENDING_SECONDS)
+        if process.returncode is None:
+            # Also one that merely closed its output is of no use any more. It waits for its last replies, and we for it.
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
         code = await process.wait()
         await listening
         return code
