@@ -93,7 +93,7 @@ class _Child:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), ENDING_SECONDS)
         if process.returncode is None:
-            # Also one that merely closed its output is of no use any more. It waits for its last replies, and we for it.
+            # One that merely closed its output is of no use any more. It waits for its last replies, and we for it.
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
         code = await process.wait()
