@@ -207,9 +207,9 @@ def _make_private(path: Path) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late and be deferred
     for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",  # first, for to change the journal takes the lock of the whole file
         "journal_mode=WAL",
         "synchronous=FULL",  # a power cut may not un-record an accepted mail; free at grouped commits
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
         "foreign_keys=ON",
         "temp_store=MEMORY",
         "cache_size=-32768",

@@ -120,7 +120,7 @@ class _Loop:
 
     async def _is_over(self) -> bool:
         queue = self.queue
-        if queue.is_on_wire or queue.settled or queue.returned:
+        if queue.on_wire or queue.settled or queue.returned:
             return False
         if not self._may_go_on:
             return True
@@ -135,8 +135,9 @@ class _Loop:
             await self._supply()
             queue.announce()
             queue.write_ahead()
-            if not queue.todo:
-                # All are looked at: the next Batch needs a moment to get as far, and must not come too late.
+            if not queue.todo and len(queue.waiting) <= queue.on_wire:
+                # The last round. The next Batch needs a moment to get as far, and must not come too late; nor too soon,
+                # for other processes have lines too.
                 self.exhausted.set()
             if queue.is_stuck:
                 async with self.sender.db.brief() as connection:
@@ -183,7 +184,7 @@ class _Loop:
         queue, sender = self.queue, self.sender
         if not self._may_go_on:
             queue.withdraw()
-        if queue.is_on_wire:
+        if queue.on_wire:
             await queue.happening(GATHER_SECONDS)
         elif queue.is_blocked:
             # Readers somebody else holds a lock on.

@@ -55,8 +55,8 @@ class Lineup:
         self._bell.watch(sender.transport.changed, lambda: bool(self.waiting))
 
     @property
-    def is_on_wire(self) -> bool:
-        return bool(self._on_wire)
+    def on_wire(self) -> int:
+        return len(self._on_wire)
 
     @property
     def can_announce(self) -> bool:
