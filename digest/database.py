@@ -5,8 +5,11 @@ transaction on SQLite is BEGIN IMMEDIATE: a deferred one that turns into a write
 in spite of any busy timeout, because its snapshot is stale.
 """
 
+import asyncio
 import enum
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,6 +21,7 @@ from sqlalchemy import event, orm
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from digest import errors, inline
 
@@ -207,16 +211,31 @@ def _make_private(path: Path) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late and be deferred
     for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",  # first, for to change the journal takes the lock of the whole file
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
         "synchronous=FULL",  # a power cut may not un-record an accepted mail; free at grouped commits
         "foreign_keys=ON",
         "temp_store=MEMORY",
         "cache_size=-32768",
     ):
+        _set(connection, pragma)
+
+
+def _set(connection: Any, pragma: str) -> None:
+    """One PRAGMA. To change the journal of a new file takes the lock of all of it, for which SQLite does not wait."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        finally:
+            cursor.close()
+        # Whoever holds it may need this very loop to go on.
+        await_only(asyncio.sleep(0.01))
 
 
 def _prepare_inline(connection: Any, record: Any) -> None:
