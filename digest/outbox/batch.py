@@ -52,7 +52,7 @@ log = structlog.get_logger()
 async def run_batch(sender: crew.Sender, batch_id: int, exhausted: asyncio.Event | None = None) -> Counter[str]:
     """Send what this Batch holds; counts by Delivery state. Nothing happens if somebody else has it.
 
-    `exhausted` is set when only replies are waited for, so that another Batch may use the lines. Raises RelayError
+    `exhausted` is set when its last round begins, so that another Batch may use the lines. Raises RelayError
     when no relay can be reached; the Batch is anybody's then.
     """
     owner = uuid.uuid4().hex
