@@ -72,6 +72,8 @@ class Article(database.Base):
     body: orm.Mapped[str] = orm.mapped_column(default="")
     image_url: orm.Mapped[str | None]
     image_alt: orm.Mapped[str] = orm.mapped_column(default="")
+    image_width: orm.Mapped[int] = orm.mapped_column(default=0, server_default="0")  # 0 is not known
+    image_height: orm.Mapped[int] = orm.mapped_column(default=0, server_default="0")
     author: orm.Mapped[str] = orm.mapped_column(default="")
     minutes: orm.Mapped[int] = orm.mapped_column(default=1)
     categories: orm.Mapped[list[Any]] = orm.mapped_column(default=list)

@@ -55,6 +55,8 @@ class Entry:
     related: tuple[Related, ...]
     published_at: datetime | None
     content_hash: str
+    image_width: int = 0  # in pixels of its own; 0 is not known
+    image_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def clean(item: raw.Item) -> Entry | Fault:
         body=body,
         image_url=image.url if image else None,
         image_alt=image.alt[:_TITLE] if image else "",
+        image_width=image.width if image and image.height else 0,
+        image_height=image.height if image and image.width else 0,
         author=_author(item.author),
         minutes=excerpt.minutes(item.minutes, text),
         categories=_categories(item.categories),
@@ -157,7 +161,7 @@ def _image(item: raw.Item, body: str) -> sanitise.Picture | None:
     alts = {picture.url: picture.alt for picture in shown}
     for image in item.images:
         if url := weblinks.absolute(image.url, item.base):
-            return sanitise.Picture(url, sanitise.title(image.alt) or alts.get(url, ""))
+            return sanitise.Picture(url, sanitise.title(image.alt) or alts.get(url, ""), image.width, image.height)
     return shown[0] if shown else None
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 class Image:
     url: str
     alt: str = ""
-    width: int = 0
+    width: int = 0  # 0 is not known
+    height: int = 0
 
 
 @dataclass(slots=True)

@@ -64,6 +64,8 @@ _TITLE_TAG = re.compile(
 class Picture:
     url: str
     alt: str
+    width: int = 0  # 0 is not known
+    height: int = 0
 
 
 def clean(markup: str, *, base: str) -> str:
@@ -104,7 +106,17 @@ def one_line(plain: str) -> str:
 def pictures(safe: str) -> list[Picture]:
     """Pictures of cleaned HTML, in order."""
     found = (_attributes(match[0]) for match in _IMAGE.finditer(safe))
-    return [Picture(image["src"], one_line(image.get("alt", ""))) for image in found if "src" in image]
+    return [
+        Picture(image["src"], one_line(image.get("alt", "")), pixels(image.get("width")), pixels(image.get("height")))
+        for image in found
+        if "src" in image
+    ]
+
+
+def pixels(written: str | None) -> int:
+    """A width or height attribute in pixels; 0 if it says nothing one could use, such as "100%"."""
+    match = re.fullmatch(r"\s*(\d{1,5})(?:\.\d+)?(?:px)?\s*", written or "", re.ASCII)
+    return int(match[1]) if match else 0
 
 
 def _bounded(markup: str) -> str:

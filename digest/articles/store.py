@@ -227,6 +227,8 @@ def _columns(to: Shelf, entry: parse.Entry) -> dict[str, Any]:
         "body": entry.body,
         "image_url": entry.image_url,
         "image_alt": entry.image_alt,
+        "image_width": entry.image_width,
+        "image_height": entry.image_height,
         "author": entry.author,
         "minutes": entry.minutes,
         "categories": list(entry.categories),

@@ -10,7 +10,7 @@ from itertools import islice
 
 from lxml import etree
 
-from digest.articles import raw, tree, weblinks
+from digest.articles import raw, sanitise, tree, weblinks
 
 _PREFIXES = {
     "http://www.w3.org/2005/atom": "",
@@ -208,12 +208,12 @@ def _categories(fields: Fields) -> Iterator[str]:
 def _images(fields: Fields) -> Iterator[raw.Image]:
     """The likeliest first: what the feed calls the item's picture, its previews, then attached files."""
     contents = [node for node in fields.get("media:content", ()) if _is_picture(node)]
-    for node in sorted(contents, key=lambda node: -_width(node)):
-        yield raw.Image(node.get("url") or "", _alt(node), _width(node))
+    for node in sorted(contents, key=lambda node: -_size(node)[0]):
+        yield raw.Image(node.get("url") or "", _alt(node), *_size(node))
     nested = (_fields(node) for node in fields.get("media:content", ()))
     for inside in (fields, *nested):
         for node in inside.get("media:thumbnail", ()):
-            yield raw.Image(node.get("url") or (node.text or "").strip(), _alt(node), _width(node))
+            yield raw.Image(node.get("url") or (node.text or "").strip(), _alt(node), *_size(node))
     for node in (*fields.get("enclosure", ()), *_links(fields, "enclosure")):
         if _is_picture(node):
             yield raw.Image(node.get("url") or node.get("href") or "", node.get("title") or "")
@@ -234,6 +234,5 @@ def _alt(node: tree.Node) -> str:
     return _text(inside, "media:description") or _text(inside, "media:title")
 
 
-def _width(node: tree.Node) -> int:
-    text = str(node.get("width") or "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+def _size(node: tree.Node) -> tuple[int, int]:
+    return sanitise.pixels(node.get("width")), sanitise.pixels(node.get("height"))

@@ -27,6 +27,8 @@ class Story:
     standfirst: str = ""
     image_url: str | None = None
     image_alt: str = ""
+    image_width: int = 0  # in pixels of its own; 0 is not known
+    image_height: int = 0
     author: str = ""
     source: str = ""
     minutes: int = 0

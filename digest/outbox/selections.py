@@ -65,6 +65,8 @@ def _story(row: Any) -> outline.Story:
         standfirst=row.standfirst,
         image_url=row.image_url,
         image_alt=row.image_alt,
+        image_width=row.image_width,
+        image_height=row.image_height,
         author=row.author,
         source=row.source,
         minutes=row.minutes,

@@ -50,6 +50,7 @@ def test_wordpress() -> None:
     assert entry.categories == ("Sleep", "Diet & Food")
     assert entry.published_at == utc(2026, 11, 3, 9, 30)
     assert (entry.image_url, entry.image_alt) == ("https://ward.example.org/wp-content/salt.jpg", "A salt shaker")
+    assert (entry.image_width, entry.image_height) == (640, 480)
     assert "<p>Less salt in the evening helps some sleepers.</p>" in entry.body
     assert "pixel.example.org" not in entry.body
     assert read(sample("wordpress.xml")).title == "Ward Notes"
@@ -99,6 +100,7 @@ def test_ghost() -> None:
     entry = only(sample("ghost.xml"))
     assert entry.standfirst == "What circulation says."
     assert (entry.image_url, entry.image_alt) == ("https://mia.example.org/hands.jpg", "Two hands")
+    assert (entry.image_width, entry.image_height) == (0, 0)  # half of a size says nothing of its shape
     assert read(sample("ghost.xml")).title == "Mia's Feed"
 
 
@@ -107,6 +109,7 @@ def test_youtube() -> None:
     assert entry.url == "https://www.youtube.com/watch?v=dQ1"
     assert entry.standfirst == "Two fingers, thirty seconds."
     assert entry.image_url == "https://i1.ytimg.example.com/vi/dQ1/hq.jpg"
+    assert (entry.image_width, entry.image_height) == (480, 360)
     assert entry.published_at == utc(2026, 11, 1, 15)
 
 

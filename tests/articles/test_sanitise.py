@@ -110,3 +110,21 @@ def test_attacks_leave_nothing_that_acts(attack: str, base: str) -> None:
     safe = sanitise.clean(attack, base=base)
     Watcher().feed(safe)
     assert sanitise.clean(safe, base=base) == safe
+
+
+@pytest.mark.parametrize(
+    ("written", "pixels"),
+    [
+        ("640", 640),
+        (" 640px ", 640),
+        ("640.5", 640),
+        ("0", 0),
+        ("100%", 0),
+        ("", 0),
+        (None, 0),
+        ("-5", 0),
+        ("9" * 9, 0),
+    ],
+)
+def test_sizes_are_read_as_attributes_give_them(written: str | None, pixels: int) -> None:
+    assert sanitise.pixels(written) == pixels
