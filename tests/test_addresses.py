@@ -1,5 +1,6 @@
 """What is an address, what makes two of them one reader, and what is refused in plain words."""
 
+import email_validator
 import pytest
 from hypothesis import example, given, strategies as st
 
@@ -112,3 +113,24 @@ def test_any_text_is_an_address_or_an_address_error(text):
 def test_a_stored_address_is_recalled_as_it_was_parsed(text):
     parsed = addresses.parse(text)
     assert addresses.recall(parsed.spelling, parsed.key) == parsed
+
+
+LOCALS = st.text("abcXYZ019._+-", min_size=1, max_size=70)
+DOMAINS = st.sampled_from(
+    ["example.org", "EXAMPLE.org", "a.b.example", "-bad.example", "example", "xn--bcher-kva.example"]
+)
+
+
+@given(LOCALS, DOMAINS)
+@example("a" * 64, "example.org")
+@example("a" * 65, "example.org")
+def test_the_short_way_for_plain_addresses_says_what_the_whole_check_says(local, domain):
+    text = f"{local}@{domain}"
+    try:
+        expected = addresses._validate(text).ascii_domain
+    except email_validator.EmailNotValidError:
+        with pytest.raises(addresses.AddressError):
+            addresses.parse(text)
+    else:
+        found = addresses.parse(text)
+        assert (found.local, found.domain, found.spelling) == (local, expected, text)
