@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,7 +42,11 @@ def _cells(row: sa.Row[Any]) -> tuple[str, ...]:
     # An instant reader has neither zone nor time of day; empty cells say so and come back as such.
     timed = ("", "") if row.frequency == "instant" else (row.timezone, row.send_at)
     said = (row.email, row.name, row.frequency, *timed, weekday, ";".join(row.topics or ()), row.locale or "")
-    return (*map(rows.guarded, said), str(row.state))
+    return (*map(rows.guarded, said), str(row.state), _instant(row.confirmed_at), _instant(row.left_at))
+
+
+def _instant(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
 
 
 def _csv(records: Any) -> str:

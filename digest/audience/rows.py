@@ -1,25 +1,33 @@
 """A CSV of readers as rows, one at a time: what each line says, or what is wrong with it (pure).
 
-Judges spelling only: whether an address may be written to and whether the Publication has the topic is for the
-import. A bad line never stops the others; a bad header stops everything before anything is done.
+The columns are ours, or those of another sender's export as `foreign` knows them. Judges spelling only: whether an
+address may be written to and whether the Publication has the topic is for the import. A bad line never stops the
+others; a bad header stops everything before anything is done.
 """
 
 import csv
+import enum
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO, TypeVar
 
 import babel
 
 from digest import addresses, errors, publications, zones
-from digest.audience import preferences
+from digest.audience import foreign, preferences
 
 _T = TypeVar("_T")
 
-COLUMNS = ("email", "name", "frequency", "timezone", "send_at", "weekday", "topics", "locale", "state")
+# What an export has, and what a list may say besides: until when its readers have seen everything already.
+COLUMNS = (
+    *("email", "name", "frequency", "timezone", "send_at", "weekday", "topics", "locale"),
+    *("state", "consented_at", "left_at"),
+)
+KNOWN = (*COLUMNS, "seen_until")
 DELIMITERS = ",;\t"
 # A record over more lines than this is a quote that was opened and not closed, and it swallowed its neighbours.
 MAX_RECORD_LINES = 20
@@ -37,16 +45,30 @@ class RowError(errors.DigestError):
     """One line cannot be imported."""
 
 
+class Told(enum.StrEnum):
+    """How a reader stood where the list comes from."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    BLOCKED = "blocked"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One reader; None is what the line says nothing about."""
+    """One reader; None is what the line says nothing about. Instants are UTC."""
 
     line: int
     address: addresses.EmailAddress
     name: str | None
     locale: str | None
     wish: preferences.Wish
-    is_pending: bool = False
+    state: Told = Told.ACTIVE
+    consented_at: datetime | None = None
+    left_at: datetime | None = None
+    seen_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,7 @@ def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     source = iter(lines)
     header = next(source, "")
     delimiter = max(DELIMITERS, key=header.count)
-    columns = _columns(header, delimiter)
+    columns, dialect = _columns(header, delimiter)
     reader = csv.reader(source, delimiter=delimiter)
     while True:
         # The reader counts lines, not records, and starts after the header.
@@ -81,26 +103,29 @@ def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             if cells is None:
                 return
             if any(map(str.strip, cells)):
-                yield _row(line, _named(columns, cells, spans=reader.line_num + 2 - line))
+                named = _named(columns, cells, spans=reader.line_num + 2 - line)
+                yield _row(line, dialect.translate(named) if dialect else named)
         except (errors.DigestError, csv.Error) as error:
             yield BadRow(line, str(error))
 
 
-def _columns(header: str, delimiter: str) -> list[str]:
+def _columns(header: str, delimiter: str) -> tuple[list[str], foreign.Dialect | None]:
     names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
-    known = ", ".join(COLUMNS)
+    known = ", ".join(KNOWN)
     if not any(names):
         raise ImportFileError(f"the file is empty; its first line must name the columns: {known}")
+    if dialect := foreign.recognise(names):
+        return names, dialect
     if "email" not in names:
         raise ImportFileError(f"the first line must name the columns, one of them email; known are: {known}")
-    unknown = [name for name in names if name not in COLUMNS]
+    unknown = [name for name in names if name not in KNOWN]
     if unknown:
         shown = ", ".join(f"'{_clean(name)}'" for name in unknown)
         raise ImportFileError(f"unknown column {shown}; known are: {known}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ImportFileError(f"column {', '.join(twice)} stands twice")
-    return names
+    return names, None
 
 
 def _clean(text: str) -> str:
@@ -143,7 +168,10 @@ def _row(line: int, cells: dict[str, str]) -> Row:
         _parsed(cells, "name", _name),
         _parsed(cells, "locale", _locale),
         wish,
-        is_pending=_is_pending(cells.get("state", "active")),
+        _state(cells.get("state", "active")),
+        consented_at=_parsed(cells, "consented_at", instant),
+        left_at=_parsed(cells, "left_at", instant),
+        seen_until=_parsed(cells, "seen_until", until),
     )
 
 
@@ -188,8 +216,24 @@ def _locale(text: str) -> str:
         raise RowError(f"'{text}' is no locale; write it like en or de-AT") from None
 
 
-def _is_pending(state: str) -> bool:
-    """An export says how its readers stood; whoever had left there is not brought in here."""
-    if state.lower() not in ("active", "pending"):
-        raise RowError(f"is '{state}' in the file: not imported")
-    return state.lower() == "pending"
+def _state(text: str) -> Told:
+    try:
+        return Told(text.lower())
+    except ValueError:
+        raise RowError(f"is '{text}' in the file: not imported") from None
+
+
+@functools.lru_cache(maxsize=500)
+def instant(text: str) -> datetime:
+    """A date or date and time as ISO 8601 writes it; UTC where no offset stands. Raises RowError."""
+    try:
+        found = datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError:
+        raise RowError(f"'{text}' is no date; write it like 2026-11-02 or 2026-11-02T07:30:00Z") from None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def until(text: str) -> datetime:
+    """As `instant`; a date alone means the end of that day. Raises RowError."""
+    found = instant(text)
+    return found + timedelta(days=1) if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", text) else found

@@ -6,7 +6,7 @@ recognises who comes again. Covers all Publications, for a mailbox that is gone 
 
 import functools
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -83,6 +83,19 @@ async def add(
         .on_conflict_do_nothing()
     )
     return bool(added.rowcount)
+
+
+async def add_all(
+    connection: AsyncConnection, hasher: Hasher, reasons: Mapping[str, models.SuppressionReason], *, now: datetime
+) -> int:
+    """Suppress these address keys, of which none is covered yet; how many that were."""
+    if not reasons:
+        return 0
+    values = [
+        {"address_hash": hasher.newest(key), "reason": reason, "created_at": now} for key, reason in reasons.items()
+    ]
+    new = sql.insert(connection, models.Suppression).on_conflict_do_nothing().returning(models.Suppression.id)
+    return len((await connection.execute(new, values)).scalars().all())
 
 
 async def lift(connection: AsyncConnection, hasher: Hasher, address_key: str) -> bool:

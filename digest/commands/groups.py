@@ -31,13 +31,23 @@ def import_subscribers(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", show_default=False)],
     confirmed: Annotated[bool, typer.Option("--confirmed", help="Their consent is on record.")] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Send the others a request to confirm.")] = False,
+    seen_until: Annotated[
+        str | None, typer.Option(help="They have had everything up to this date (or instant, UTC) elsewhere.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write every row that was not imported to this CSV.")] = None,
     now: Now = None,
     json: Json = False,
 ) -> int:
-    """Bring in readers from a CSV. Bad rows are listed with their reason; good rows are imported."""
+    """Bring in readers from a CSV: ours, or an export of listmonk, Mailchimp, Ghost, Substack or Buttondown.
+
+    Bad rows are listed with their reason; good rows are imported. Who had left, bounced or complained there is kept
+    as such and not mailed.
+    """
     from digest.commands import readers
 
-    return readers.import_file(publication, file, readers.Consent(confirmed, ask), now=now, as_json=json)
+    wish = readers.Wish(confirmed, ask, seen_until, dry_run, report)
+    return readers.import_file(publication, file, wish, now=now, as_json=json)
 
 
 @subscribers.command("export")

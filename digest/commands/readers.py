@@ -1,8 +1,10 @@
 """Verbs about readers: import, export, erase, unsubscribe, suppress."""
 
+import contextlib
+import csv
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +14,7 @@ from digest.audience import (
     erase as erasing,
     exporting,
     importing,
+    lists,
     models,
     rows,
     suppression,
@@ -21,31 +24,74 @@ from digest.audience import (
 from digest.commands import lookup, output, session
 from digest.run import wiring
 
+# More reasons than this nobody reads on a screen.
+SHOWN = 50
+COUNTED = ("imported", "updated", "unchanged", "left", "suppressed", "refusals")
+
 
 @dataclass(frozen=True)
-class Consent:
-    """Whether the readers of a list have agreed already, or are to be asked."""
+class Wish:
+    """Whether the readers of a list have agreed already, or are to be asked; what they have seen; where to report."""
 
     confirmed: bool = False
     ask: bool = False
+    seen_until: str | None = None
+    is_rehearsal: bool = False
+    report: Path | None = None
 
 
-def import_file(slug: str, path: Path, consent: Consent, *, now: str | None, as_json: bool) -> int:
-    async def work(parts: wiring.Parts) -> importing.Report:
+def import_file(slug: str, path: Path, wish: Wish, *, now: str | None, as_json: bool) -> int:
+    seen_until = rows.until(wish.seen_until) if wish.seen_until else None
+
+    async def work(parts: wiring.Parts) -> lists.Report:
         async with parts.db.reading() as connection:
             publication = await publications.get(connection, slug)
-        order = importing.Order(publication, parts.hasher, parts.clock(), consent.confirmed, consent.ask)
-        with rows.open_file(path) as file:
+        with _report(wish.report) as on_refused, rows.open_file(path) as file:
+            order = lists.Order(
+                publication,
+                parts.hasher,
+                parts.clock(),
+                wish.confirmed,
+                wish.ask,
+                seen_until,
+                wish.is_rehearsal,
+                on_refused,
+            )
             size = os.fstat(file.fileno()).st_size
             with output.progress(f"import {path.name}", size) as advance:
                 return await importing.run(parts.db, rows.read(_watched(file, advance)), order)
 
     report = session.play(work, at=session.clock_of(now))
+    if report.refused and not as_json:
+        output.remarks(output.table(("line", "not imported because"), report.refused[:SHOWN]))
+        _tell_of_more(report, wish)
     refused = [{"line": line, "reason": reason} for line, reason in report.refused]
-    if refused and not as_json:
-        output.remarks(output.table(("line", "not imported because"), report.refused))
-    output.show(asdict(report) | {"refused": refused}, [_summary(report, consent)], as_json=as_json)
+    document = {name: getattr(report, name) for name in COUNTED} | {"refused": refused}
+    output.show(document, [_summary(report, wish)], as_json=as_json)
     return 0
+
+
+def _tell_of_more(report: lists.Report, wish: Wish) -> None:
+    more = report.refusals - SHOWN
+    if more > 0:
+        where = f"all of them: {wish.report}" if wish.report else "--report FILE writes all of them"
+        output.remark(f"and {more:,} more; {where}")
+
+
+@contextlib.contextmanager
+def _report(path: Path | None) -> Iterator[lists.OnRefused | None]:
+    """A CSV of what was not imported, written as it is found."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise rows.ImportFileError(f"cannot write {path}: {error.strerror}") from None
+    with file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("line", "reason"))
+        yield lambda line, reason: writer.writerow((line, reason))
 
 
 def _watched(lines: Iterable[str], advance: output.Advance) -> Iterator[str]:
@@ -55,10 +101,14 @@ def _watched(lines: Iterable[str], advance: output.Advance) -> Iterator[str]:
         yield line
 
 
-def _summary(report: importing.Report, consent: Consent) -> str:
+def _summary(report: lists.Report, wish: Wish) -> str:
     text = f"{report.imported} imported, {report.updated} updated, {report.unchanged} unchanged, "
-    text += f"{len(report.refused)} not imported"
-    if report.imported and not (consent.confirmed or consent.ask):
+    text += f"{report.refusals} not imported"
+    if report.left or report.suppressed:
+        text += f"; {report.left} had left before and {report.suppressed} are suppressed, so neither are mailed"
+    if wish.is_rehearsal:
+        return f"dry run, nothing is changed: {text}"
+    if report.imported and not (wish.confirmed or wish.ask):
         text += "; without --confirmed they are pending and get nothing (--ask sends each a request to confirm)"
     return text
 

@@ -1,10 +1,12 @@
 import asyncio
 import io
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from digest.audience import erase, exporting, importing, models, rows, suppression, trail, unsubscribe
+from digest.articles import models as articles
+from digest.audience import erase, exporting, importing, lists, models, rows, suppression, trail, unsubscribe
 from digest.links import MailToken
 from tests.support import cast
 
@@ -186,13 +188,105 @@ async def test_an_export_can_be_imported_elsewhere(db, now):
     await leave(db, "cleo@example.org", now=now)
     exported = "".join([part async for part in exporting.lines(db, publication.id)])
     assert exported == (
-        "email,name,frequency,timezone,send_at,weekday,topics,locale,state\n"
-        "anna@example.org,'=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,active\n"
-        "ben@example.org,,instant,,,,,,active\n"
-        "cleo@example.org,,daily,Europe/Berlin,07:00,,,,unsubscribed\n"
+        "email,name,frequency,timezone,send_at,weekday,topics,locale,state,consented_at,left_at\n"
+        f"anna@example.org,'=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,active,{now.isoformat()},\n"
+        f"ben@example.org,,instant,,,,,,active,{now.isoformat()},\n"
+        f"cleo@example.org,,daily,Europe/Berlin,07:00,,,,unsubscribed,{now.isoformat()},{now.isoformat()}\n"
     )
     report = await bring(db, publication, exported, now=now, confirmed=True)
-    assert (report.unchanged, [line for line, _ in report.refused]) == (2, [4])
+    assert (report.unchanged, report.refused) == (3, [])
+    elsewhere = await cast.a_publication(db, slug="night-desk")
+    report = await bring(db, elsewhere, exported, now=now + timedelta(days=9), confirmed=True)
+    assert (report.imported, report.left) == (2, 1)
+    async with db.reading() as connection:
+        of_there = sa.select(models.Subscription).where(models.Subscription.publication_id == elsewhere.id)
+        moved = (await connection.execute(of_there.order_by(models.Subscription.id))).all()
+    assert sorted((row.state, row.confirmed_at, row.left_at) for row in moved if row.left_at) == [
+        (State.UNSUBSCRIBED, now, now)
+    ]
+    assert {row.confirmed_at for row in moved} == {now}
+
+
+async def test_who_left_bounced_or_complained_elsewhere_is_never_mailed_and_never_brought_back(db, now):
+    publication = await cast.a_publication(db)
+    text = (
+        "email,state,left_at\n"
+        "left@example.org,unsubscribed,2024-05-06\n"
+        "gone@example.org,bounced,\n"
+        "cross@example.org,complained,\n"
+        "barred@example.org,blocked,\n"
+    )
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.imported, report.left, report.suppressed, report.refused) == (0, 1, 3, [])
+    (left,) = (await readers(db)).values()
+    assert (left.state, left.left_at) == (State.UNSUBSCRIBED, datetime(2024, 5, 6, tzinfo=UTC))
+    assert (await bring(db, publication, text, now=now)).unchanged == 4
+    again = "email\n" + "".join(f"{name}@example.org\n" for name in ("left", "gone", "cross", "barred"))
+    report = await bring(db, publication, again, now=now, confirmed=True)
+    assert [reason for _, reason in report.refused] == [
+        "unsubscribed on 2024-05-06: not revived",
+        "is suppressed (refused): not revived",
+        "is suppressed (complained): not revived",
+        "is suppressed (operator): not revived",
+    ]
+
+
+async def test_a_reader_of_ours_stays_one_whatever_another_sender_says_of_them(db, now):
+    publication = await cast.a_publication(db)
+    await bring(db, publication, "email\nanna@example.org\nben@example.org\n", now=now, confirmed=True)
+    before = await cast.everything(db)
+    text = "email,state\nanna@example.org,unsubscribed\nben@example.org,complained\n"
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.unchanged, report.left, report.suppressed) == (2, 0, 0)
+    assert await cast.everything(db) == before
+
+
+async def test_what_was_seen_elsewhere_does_not_come_again_and_nothing_newer_is_lost(db, now):
+    publication = await cast.a_publication(db)
+    await cast.some_articles(db, publication.id, *[("heart",)] * 6)
+    # The third came late: it is older than the second.
+    days = {1: 1, 2: 3, 3: 2, 4: 4, 5: 5, 6: 6}
+    async with db.transaction() as connection:
+        for position, day in days.items():
+            dated = sa.update(articles.Article).where(articles.Article.position == position)
+            await connection.execute(dated.values(published_at=datetime(2026, 10, day, 12, tzinfo=UTC)))
+    text = (
+        "email,seen_until\n"
+        "two@example.org,2026-10-02\n"
+        "four@example.org,2026-10-04\n"
+        "all@example.org,2026-12-01\n"
+        "order@example.org,\n"
+        "none@example.org,2020-01-01\n"
+    )
+    seen = datetime(2026, 10, 5, tzinfo=UTC)
+    await bring(db, publication, text, now=now, confirmed=True, seen_until=seen)
+    found = {email.partition("@")[0]: row.covered_to for email, row in (await readers(db)).items()}
+    assert found == {"two": 1, "four": 4, "all": 6, "order": 4, "none": 0}
+
+
+async def test_a_rehearsal_says_the_same_as_the_import_and_changes_nothing(db, now, monkeypatch):
+    monkeypatch.setattr(importing, "SLICE", 2)
+    publication = await cast.a_publication(db)
+    await bring(db, publication, "email,frequency\nanna@example.org,weekly\n", now=now, confirmed=True)
+    before = await cast.everything(db)
+    text = (
+        "email,state,frequency\nanna@example.org,,monthly\nben@example.org,,monthly\ncleo@example.org,,monthly\n"
+        "dora@example.org,bounced,\neve@example.org,unsubscribed,\nnonsense,,\n"
+    )
+    rehearsed = await bring(db, publication, text, now=now, confirmed=True, is_rehearsal=True)
+    assert await cast.everything(db) == before
+    assert rehearsed == await bring(db, publication, text, now=now, confirmed=True)
+    assert (rehearsed.imported, rehearsed.updated, rehearsed.left, rehearsed.suppressed) == (2, 1, 1, 1)
+    assert await cast.everything(db) != before
+
+
+async def test_reasons_beyond_what_a_screen_holds_are_heard_but_not_kept(db, now, monkeypatch):
+    monkeypatch.setattr(lists, "KEPT_REASONS", 3)
+    heard = []
+    publication = await cast.a_publication(db)
+    text = "email\n" + "nonsense\n" * 10
+    report = await bring(db, publication, text, now=now, on_refused=lambda line, reason: heard.append(line))
+    assert (report.refusals, len(report.refused), heard) == (10, 3, list(range(2, 12)))
 
 
 async def test_long_lists_are_taken_in_and_given_out_in_slices(db, now, monkeypatch):

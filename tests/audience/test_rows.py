@@ -1,5 +1,6 @@
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, strategies as st
@@ -27,7 +28,7 @@ def test_a_full_line_says_everything():
 def test_an_address_is_enough_and_empty_cells_say_nothing():
     for text in ("email\nanna@example.org\n", HEADER + "anna@example.org,,,,,,,\n", HEADER + "anna@example.org\n"):
         row = only(text)
-        assert (row.name, row.locale, row.wish, row.is_pending) == (None, None, preferences.Wish(), False)
+        assert (row.name, row.locale, row.wish, row.state) == (None, None, preferences.Wish(), rows.Told.ACTIVE)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -98,9 +99,19 @@ def test_a_cell_that_was_guarded_against_spreadsheets_is_read_back():
 
 
 def test_the_state_of_an_export_is_heeded():
-    active, pending, left = read("email,state\na@b.org,active\nb@b.org,pending\nc@b.org,unsubscribed\n")
-    assert (active.is_pending, pending.is_pending) == (False, True)
-    assert left == rows.BadRow(4, "is 'unsubscribed' in the file: not imported")
+    states = ("active", "pending", "Unsubscribed", "failing")
+    *told, failing = read("email,state\n" + "".join(f"r{state}@b.org,{state}\n" for state in states))
+    assert [row.state for row in told] == [rows.Told.ACTIVE, rows.Told.PENDING, rows.Told.UNSUBSCRIBED]
+    assert failing == rows.BadRow(5, "is 'failing' in the file: not imported")
+
+
+def test_instants_are_utc_and_a_day_that_was_seen_was_seen_to_its_end():
+    head = "email,consented_at,left_at,seen_until\n"
+    row = only(head + "a@b.org,2024-03-05 07:06:05,2025-01-01T00:00:00+02:00,2026-11-02\n")
+    assert row.consented_at == datetime(2024, 3, 5, 7, 6, 5, tzinfo=UTC)
+    assert row.left_at == datetime(2024, 12, 31, 22, tzinfo=UTC)
+    assert row.seen_until == datetime(2026, 11, 3, tzinfo=UTC)
+    assert "'tomorrow' is no date; write it like 2026-11-02" in only(head + "a@b.org,tomorrow,,\n").reason
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

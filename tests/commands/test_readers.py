@@ -39,6 +39,59 @@ def test_the_report_is_one_document(operator: Operator) -> None:
     assert [row["line"] for row in answer.document["refused"]] == [3, 4, 5, 6]
 
 
+def test_a_dry_run_tells_what_an_import_would_do(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    path = operator.file("list.csv", LIST)
+    answer = operator("subscribers", "import", "mias-feed", path, "--confirmed", "--dry-run")
+    assert answer.out == "dry run, nothing is changed: 1 imported, 0 updated, 0 unchanged, 4 not imported\n"
+    assert readers(operator) == {}
+
+
+def test_an_export_of_another_sender_comes_in_as_it_is(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    text = (
+        "uuid,email,name,attributes,status,created_at,updated_at\n"
+        "1,ann@example.org,Ann,{},enabled,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z\n"
+        "2,bob@example.org,Bob,{},blocklisted,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z\n"
+        "3,cat@example.org,Cat,{},disabled,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z\n"
+    )
+    path = operator.file("listmonk.csv", text)
+    answer = operator("subscribers", "import", "mias-feed", path, "--confirmed", "--seen-until", "2026-11-01")
+    assert answer.out == (
+        "1 imported, 0 updated, 0 unchanged, 0 not imported; "
+        "1 had left before and 1 are suppressed, so neither are mailed\n"
+    )
+    found = readers(operator)
+    assert {email: row["state"] for email, row in found.items()} == {
+        "ann@example.org": "active",
+        "cat@example.org": "unsubscribed",
+    }
+    assert found["ann@example.org"]["consented_at"] == "2021-03-04T05:06:07+00:00"
+
+
+def test_a_long_list_of_mistakes_is_cut_on_screen_and_whole_in_the_report(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    path, report = operator.file("list.csv", "email\n" + "nonsense\n" * 60), operator.home / "report.csv"
+    answer = operator("subscribers", "import", "mias-feed", path, "--report", report)
+    assert answer.err.count("nonsense") == 50
+    assert f"and 10 more; all of them: {report}" in answer.err
+    found = list(csv.DictReader(io.StringIO(report.read_text())))
+    assert [row["line"] for row in found] == [str(line) for line in range(2, 62)]
+    assert "not a usable e-mail address" in found[0]["reason"]
+
+
+def test_a_date_that_is_none_and_a_report_that_cannot_be_written_are_told(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    path = operator.file("list.csv", LIST)
+    for more, says in (
+        (("--seen-until", "soon"), "'soon' is no date"),
+        (("--report", operator.home / "none" / "report.csv"), "cannot write"),
+    ):
+        answer = operator("subscribers", "import", "mias-feed", path, *more)
+        assert (answer.code, says in answer.complaint) == (2, True)
+        assert readers(operator) == {}
+
+
 def test_who_has_not_confirmed_gets_nothing_and_the_operator_is_told(operator: Operator) -> None:
     operator.begin(with_readers=False)
     answer = operator("subscribers", "import", "mias-feed", READERS)

@@ -1,0 +1,113 @@
+"""Lists that other senders export, recognised by their columns and put into the words of our own (pure).
+
+Each says in its own way who may still be mailed. What is carried over of a reader: address, name, zone where it is one,
+when they agreed, and that they left, bounced or complained. Columns nobody here needs are passed over.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+
+from digest import zones
+
+Cells = Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dialect:
+    """An export is told by columns that no other has; `translate` turns one line into our cells."""
+
+    name: str
+    marks: frozenset[str]
+    translate: Callable[[Cells], dict[str, str]]
+
+
+def recognise(columns: Collection[str]) -> Dialect | None:
+    """Whose export has these columns, in lower case; None for our own or an unknown one."""
+    return next((dialect for dialect in DIALECTS if dialect.marks <= set(columns)), None)
+
+
+def _listmonk(cells: Cells) -> dict[str, str]:
+    # Who is enabled on no list is exported all the same; the state of each list is not.
+    states = {"enabled": "active", "disabled": "unsubscribed", "blocklisted": "blocked"}
+    return _told(cells, "email", state=_state(cells, "status", states), consented_at=cells.get("created_at", ""))
+
+
+def _mailchimp(cells: Cells) -> dict[str, str]:
+    """Three files: subscribed, unsubscribed and cleaned. The last two name a time that the others do not have."""
+    state = "active"
+    if cells.get("clean_time"):
+        state = "bounced"
+    elif cells.get("unsub_time"):
+        state = "unsubscribed"
+    name = " ".join(filter(None, (cells.get("first name", ""), cells.get("last name", ""))))
+    zone = cells.get("timezone", "")
+    return _told(
+        cells,
+        "email address" if "email address" in cells else "email",
+        name=name,
+        state=state,
+        # A guess from where a mail was opened, and not always a zone.
+        timezone=zone if zone in zones.names() else "",
+        consented_at=cells.get("confirm_time") or cells.get("optin_time", ""),
+        left_at=cells.get("unsub_time", ""),
+    )
+
+
+def _ghost(cells: Cells) -> dict[str, str]:
+    is_gone = bool(cells.get("deleted_at")) or cells["subscribed_to_emails"].lower() != "true"
+    return _told(cells, "email", state=_left_if(is_gone), consented_at=cells.get("created_at", ""))
+
+
+def _substack(cells: Cells) -> dict[str, str]:
+    is_gone = cells.get("email_disabled", "").lower() == "true"
+    return _told(cells, "email", state=_left_if(is_gone), consented_at=cells.get("created_at", ""))
+
+
+def _buttondown(cells: Cells) -> dict[str, str]:
+    kind = cells.get("subscriber_type") or cells.get("type", "")
+    return _told(
+        cells,
+        "email" if "email" in cells else "email_address",
+        # Whatever is paid or not paid there is a reader here.
+        state=_BUTTONDOWN_STATES.get(kind.lower(), "active"),
+        consented_at=cells.get("creation_date", ""),
+        left_at=cells.get("unsubscription_date", ""),
+    )
+
+
+_BUTTONDOWN_STATES = {
+    "unactivated": "pending",
+    "unsubscribed": "unsubscribed",
+    "removed": "unsubscribed",
+    "undeliverable": "bounced",
+    "bounced": "bounced",
+    "complained": "complained",
+    "spammy": "blocked",
+    "blocked": "blocked",
+}
+
+
+def _told(cells: Cells, address: str, **more: str) -> dict[str, str]:
+    found = {"email": cells.get(address, ""), "name": cells.get("name", ""), **more}
+    return {column: text for column, text in found.items() if text}
+
+
+def _state(cells: Cells, column: str, states: Mapping[str, str]) -> str:
+    """A state we have no word for stays as it is, and is refused by that name."""
+    text = cells.get(column, "").lower()
+    return states.get(text, text or "active")
+
+
+def _left_if(is_gone: bool) -> str:
+    return "unsubscribed" if is_gone else "active"
+
+
+# Mailchimp lets its users rename columns, but not these.
+DIALECTS = (
+    Dialect("listmonk", frozenset({"uuid", "email", "status", "attributes"}), _listmonk),
+    Dialect("Mailchimp", frozenset({"leid", "euid"}), _mailchimp),
+    Dialect("Ghost", frozenset({"email", "subscribed_to_emails"}), _ghost),
+    Dialect("Substack", frozenset({"email", "active_subscription", "email_disabled"}), _substack),
+    Dialect("Buttondown", frozenset({"email", "subscriber_type", "creation_date"}), _buttondown),
+    Dialect("Buttondown", frozenset({"email_address", "type", "creation_date"}), _buttondown),
+)

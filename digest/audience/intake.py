@@ -1,0 +1,205 @@
+"""One slice of a list: who is new, who changes, who had left elsewhere, and who may never be written to.
+
+Reads what is known of its addresses and locks it; leaves Subscribers, Subscriptions, Cadences, Suppressions and Change
+rows. An existing Subscription always counts for more than what a list says of its reader's past.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import errors, sql
+from digest.audience import (
+    beginnings,
+    lists,
+    models,
+    preferences,
+    rows,
+    standing,
+    start,
+    suppression,
+    trail,
+)
+
+State = models.SubscriptionState
+Reason = models.SuppressionReason
+# Who is in a list like this is not mailed, and no row of a reader is made of them.
+SUPPRESSED = {
+    rows.Told.BOUNCED: Reason.REFUSED,
+    rows.Told.COMPLAINED: Reason.COMPLAINED,
+    rows.Told.BLOCKED: Reason.OPERATOR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database knows of one slice's addresses."""
+
+    suppressed: dict[str, models.SuppressionReason]
+    subscriptions: dict[str, sa.Row[Any]]
+
+
+Fresh = tuple[rows.Row, preferences.Choice]
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The rows of a slice by what is to be done with them."""
+
+    fresh: list[Fresh] = field(default_factory=list)
+    left: list[Fresh] = field(default_factory=list)
+    known: list[tuple[sa.Row[Any], Fresh]] = field(default_factory=list)
+    unwanted: dict[str, models.SuppressionReason] = field(default_factory=dict)
+
+
+class Intake:
+    """Takes slices in."""
+
+    @classmethod
+    async def prepared(cls, connection: AsyncConnection, order: lists.Order) -> "Intake":
+        return cls(order, beginnings.Beginnings(order, await start.sequence(connection, order.publication.id)))
+
+    def __init__(self, order: lists.Order, begins: beginnings.Beginnings) -> None:
+        self.order, self._begins = order, begins
+
+    def forget(self) -> None:
+        """After a transaction that was taken back."""
+        self._begins.forget()
+
+    async def take(self, connection: AsyncConnection, good: dict[str, rows.Row]) -> lists.Report:
+        report = lists.Report()
+        if not good:
+            return report
+        found = self._sorted(good, await self._look_up(connection, good), report)
+        report.suppressed = await suppression.add_all(connection, self.order.hasher, found.unwanted, now=self.order.now)
+        # Those who had left elsewhere are kept as such, so that no later list brings them back.
+        report.left = await self._add(connection, found.left)
+        report.imported = await self._add(connection, found.fresh)
+        # Whoever another node added in the very same moment is theirs, and as good as unchanged to us.
+        report.unchanged += len(found.left) + len(found.fresh) - report.left - report.imported
+        for subscription, (row, choice) in found.known:
+            is_changed = await self._renew(connection, subscription, row, choice)
+            report.updated, report.unchanged = report.updated + is_changed, report.unchanged + (not is_changed)
+        return report
+
+    def _sorted(self, good: dict[str, rows.Row], known: _Known, report: lists.Report) -> _Sorted:
+        found = _Sorted()
+        for key, row in good.items():
+            subscription, reason = known.subscriptions.get(key), known.suppressed.get(key)
+            is_past = row.state in SUPPRESSED or row.state is rows.Told.UNSUBSCRIBED
+            if is_past and (subscription is not None or reason is not None):
+                report.unchanged += 1
+            elif row.state in SUPPRESSED:
+                found.unwanted[key] = SUPPRESSED[row.state]
+            else:
+                self._place(found, row, subscription, reason, report)
+        return found
+
+    def _place(
+        self,
+        found: _Sorted,
+        row: rows.Row,
+        subscription: sa.Row[Any] | None,
+        reason: models.SuppressionReason | None,
+        report: lists.Report,
+    ) -> None:
+        current = None if subscription is None else standing.choice(subscription)
+        try:
+            self._refuse(reason, subscription)
+            fresh = row, self._begins.choice(row.wish, current)
+        except errors.DigestError as error:
+            report.refuse(row.line, str(error))
+            return
+        if subscription is not None:
+            found.known.append((subscription, fresh))
+        else:
+            (found.left if row.state is rows.Told.UNSUBSCRIBED else found.fresh).append(fresh)
+
+    async def _look_up(self, connection: AsyncConnection, good: dict[str, rows.Row]) -> _Known:
+        suppressed = await suppression.covered(connection, self.order.hasher, good)
+        found = await connection.execute(_existing(self.order.publication.id, list(good)))
+        return _Known(suppressed, {row.address_key: row for row in found})
+
+    @staticmethod
+    def _refuse(reason: models.SuppressionReason | None, subscription: sa.Row[Any] | None) -> None:
+        if reason is not None:
+            raise rows.RowError(f"is suppressed ({reason}): not revived")
+        # A request to confirm that nobody answered does not make a reader who left one who did not.
+        if subscription is not None and subscription.left_at is not None:
+            raise rows.RowError(f"unsubscribed on {subscription.left_at:%Y-%m-%d}: not revived")
+
+    async def _add(self, connection: AsyncConnection, fresh: list[Fresh]) -> int:
+        if not fresh:
+            return 0
+        ids = await self._subscriber_ids(connection, [row for row, _ in fresh])
+        values = [
+            {"subscriber_id": ids[row.address.key]} | await self._begins.subscription(connection, row, choice)
+            for row, choice in fresh
+        ]
+        new = sql.insert(connection, models.Subscription).on_conflict_do_nothing()
+        added = (await connection.execute(new.returning(models.Subscription.id), values)).scalars().all()
+        await self._record(connection, added)
+        return len(added)
+
+    async def _subscriber_ids(self, connection: AsyncConnection, new: list[rows.Row]) -> dict[str, int]:
+        values = [
+            {"email": r.address.spelling, "key": r.address.key, "name": r.name or "", "created_at": self.order.now}
+            # In one order everywhere, or two imports at once could wait for each other for ever.
+            for r in sorted(new, key=lambda row: row.address.key)
+        ]
+        await connection.execute(sql.insert(connection, models.Subscriber).on_conflict_do_nothing(), values)
+        keys = [value["key"] for value in values]
+        found = await connection.execute(
+            sa.select(models.Subscriber.key, models.Subscriber.id).where(models.Subscriber.key.in_(keys))
+        )
+        return {row.key: row.id for row in found}
+
+    async def _renew(
+        self, connection: AsyncConnection, subscription: sa.Row[Any], row: rows.Row, choice: preferences.Choice
+    ) -> bool:
+        values = await self._begins.ids(connection, choice)
+        if row.locale is not None:
+            values["locale"] = row.locale
+        if subscription.state == State.PENDING and self._begins.is_confirmed(row):
+            values |= await self._begins.active(connection, row, choice)
+            values["covered_to"] = max(values["covered_to"], subscription.covered_to)
+        elif subscription.state == State.PENDING and self.order.ask:
+            values["notice_due"] = "confirm"
+        changed = {name: value for name, value in values.items() if getattr(subscription, name) != value}
+        if changed:
+            update = sa.update(models.Subscription).where(models.Subscription.id == subscription.id)
+            await connection.execute(update.values(**changed))
+            before = trail.snapshot(subscription, *(name for name in changed if name != "confirmed_at"))
+            await self._record(connection, [subscription.id], before)
+        return await self._rename(connection, subscription, row) or bool(changed)
+
+    @staticmethod
+    async def _rename(connection: AsyncConnection, subscription: sa.Row[Any], row: rows.Row) -> bool:
+        values = {"email": row.address.spelling}
+        if row.name is not None:
+            values["name"] = row.name
+        if all(getattr(subscription, name) == value for name, value in values.items()):
+            return False
+        update = sa.update(models.Subscriber).where(models.Subscriber.id == subscription.subscriber_id)
+        await connection.execute(update.values(**values))
+        return True
+
+    async def _record(
+        self, connection: AsyncConnection, ids: Iterable[int], before: dict[str, Any] | None = None
+    ) -> None:
+        made = [trail.Entry(i, trail.What.IMPORTED, trail.Door.IMPORT, self.order.now, before or {}) for i in ids]
+        await trail.record(connection, made)
+
+
+def _existing(publication_id: int, keys: list[str]) -> sa.Select[Any]:
+    """The Subscriptions these addresses have already; locked, for a reader may be leaving this very moment."""
+    return (
+        standing.query()
+        .where(models.Subscriber.key.in_(keys), models.Subscription.publication_id == publication_id)
+        # In one order everywhere, or two imports at once could wait for each other for ever.
+        .order_by(models.Subscription.id)
+        .with_for_update(of=models.Subscription)
+    )

@@ -1,0 +1,102 @@
+"""Exports of other senders, with the columns and spellings they really have."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+
+from digest.audience import foreign, rows
+
+LISTMONK = """uuid,email,name,attributes,status,created_at,updated_at
+5f0e,ann@example.org,Ann,"{""city"": ""Bonn""}",enabled,2021-03-04 05:06:07.89+00,2022-01-01 00:00:00+00
+5f0f,bob@example.org,Bob,{},disabled,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z
+5f10,cat@example.org,Cat,{},blocklisted,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z
+5f11,dan@example.org,Dan,{},asleep,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z
+"""
+MAILCHIMP = (
+    '"Email Address","First Name","Last Name",Birthday,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,'
+    "LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,LAST_CHANGED,LEID,EUID,NOTES,TAGS"
+)
+SUBSCRIBED = (
+    MAILCHIMP
+    + """
+ann@example.org,Ann,Berg,,2,"2016-04-18 13:51:14",,"2016-04-19 06:00:00",77.0.0.1,,,,,Europe/Berlin,DE,,,1,a,,"""
+)
+SUBSCRIBED += """
+bob@example.org,Bob,,,2,"2016-04-18 13:51:14",,,,,,,,Somewhere,,,,2,b,,"one, two"
+"""
+GONE = """Email,"First Name",UNSUB_TIME,UNSUB_REASON,OPTIN_TIME,CONFIRM_TIME,LEID,EUID
+cat@example.org,Cat,"2020-02-03 04:05:06","N/A",,"2016-04-19 06:00:00",3,c
+"""
+CLEANED = """"Email Address",CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,OPTIN_TIME,CONFIRM_TIME,LEID,EUID
+dan@example.org,"2020-02-03 04:05:06",Spring,,,4,d
+"""
+GHOST = """id,email,name,note,subscribed_to_emails,complimentary_plan,created_at,deleted_at,labels,tiers
+1,ann@example.org,Ann,,true,false,2023-05-06T07:08:09.000Z,,"vip",
+2,bob@example.org,Bob,,false,false,2023-05-06T07:08:09.000Z,,,
+3,cat@example.org,Cat,,true,false,2023-05-06T07:08:09.000Z,2024-01-01T00:00:00.000Z,,
+"""
+SUBSTACK = """email,active_subscription,expiry,plan,email_disabled,created_at,first_payment_at
+ann@example.org,false,,other,false,2023-05-06T07:08:09.000Z,
+bob@example.org,true,,yearly1,true,2023-05-06T07:08:09.000Z,2023-06-01T00:00:00.000Z
+"""
+BUTTONDOWN = """id,email_address,notes,metadata,tags,type,source,creation_date,unsubscription_date
+1,ann@example.org,,{},,regular,api,2023-05-06T07:08:09Z,
+2,bob@example.org,,{},,unactivated,api,2023-05-06T07:08:09Z,
+3,cat@example.org,,{},,unsubscribed,api,2023-05-06T07:08:09Z,2024-01-02T03:04:05Z
+4,dan@example.org,,{},,undeliverable,api,2023-05-06T07:08:09Z,
+5,eve@example.org,,{},,complained,api,2023-05-06T07:08:09Z,
+6,fay@example.org,,{},,premium,api,2023-05-06T07:08:09Z,
+"""
+OLD_BUTTONDOWN = BUTTONDOWN.replace("email_address", "email").replace(",type,", ",subscriber_type,")
+
+
+def read(text):
+    return list(rows.read(io.StringIO(text, newline="")))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "states"),
+    [
+        (LISTMONK, "listmonk", ["active", "unsubscribed", "blocked"]),
+        (SUBSCRIBED, "Mailchimp", ["active", "active"]),
+        (GONE, "Mailchimp", ["unsubscribed"]),
+        (CLEANED, "Mailchimp", ["bounced"]),
+        (GHOST, "Ghost", ["active", "unsubscribed", "unsubscribed"]),
+        (SUBSTACK, "Substack", ["active", "unsubscribed"]),
+        (BUTTONDOWN, "Buttondown", ["active", "pending", "unsubscribed", "bounced", "complained", "active"]),
+        (OLD_BUTTONDOWN, "Buttondown", ["active", "pending", "unsubscribed", "bounced", "complained", "active"]),
+    ],
+)
+def test_an_export_is_recognised_and_says_who_may_still_be_mailed(text, name, states):
+    header = text.splitlines()[0].lower().replace('"', "").split(",")
+    assert foreign.recognise(header).name == name
+    assert [row.state for row in read(text) if isinstance(row, rows.Row)] == states
+
+
+def test_consent_names_and_zones_are_carried_over():
+    ann, bob = read(SUBSCRIBED)
+    assert (ann.name, ann.wish.timezone) == ("Ann Berg", "Europe/Berlin")
+    assert ann.consented_at == datetime(2016, 4, 19, 6, tzinfo=UTC)
+    assert (bob.name, bob.wish.timezone, bob.consented_at) == (
+        "Bob",
+        None,
+        datetime(2016, 4, 18, 13, 51, 14, tzinfo=UTC),
+    )
+    assert read(GHOST)[0].consented_at == datetime(2023, 5, 6, 7, 8, 9, tzinfo=UTC)
+    assert read(LISTMONK)[0].consented_at == datetime(2021, 3, 4, 5, 6, 7, 890_000, tzinfo=UTC)
+
+
+def test_when_somebody_left_is_carried_over():
+    [cat] = read(GONE)
+    assert (cat.address.spelling, cat.left_at) == ("cat@example.org", datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC))
+    assert read(BUTTONDOWN)[2].left_at == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_a_state_nobody_has_a_word_for_is_refused_by_its_name():
+    assert read(LISTMONK)[3] == rows.BadRow(5, "is 'asleep' in the file: not imported")
+
+
+@pytest.mark.parametrize("columns", [("email", "name"), rows.KNOWN, ("email", "status"), ()])
+def test_our_own_columns_and_unknown_ones_are_nobody_elses(columns):
+    assert foreign.recognise(columns) is None
