@@ -1,4 +1,4 @@
-"""Measures what was promised: `scripts/bench plan`, `compose`, `throttle`, `sparing`, `send`, `million` or `scale`.
+"""Measures what was promised: `scripts/bench plan`, `compose`, `throttle`, `sparing`, `send`, `million` and others.
 
 Prints ONE JSON document on stdout: the figures, their limits, whether they were kept (`ok`), and the machine they were
 taken on. Progress goes to stderr. Exit code 1 when a limit was broken or a figure could not be had.
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = ("plan", "compose", "throttle", "sparing")
 # These take options; see --help of each.
-WITH_OPTIONS = ("send", "million", "scale")
+WITH_OPTIONS = ("send", "million", "scale", "import")
 
 
 def main() -> int:
