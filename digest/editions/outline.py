@@ -109,7 +109,10 @@ def clean(story: Story, without: Callable[[str], str]) -> Story:
 
 
 def superset(stories: Iterable[Story], topics: Topics) -> list[Piece]:
-    """Every piece any choice among these Stories can need, nested as a document must be."""
+    """Every piece any choice among these Stories can need, nested as a document must be.
+
+    A `short` is a `story` without standfirst, picture and related links, for a mail that would grow too large.
+    """
     stories = list(stories)
     headings = [Piece("heading", slug, name=name) for slug, name in topics]
     return [
@@ -118,6 +121,7 @@ def superset(stories: Iterable[Story], topics: Topics) -> list[Piece]:
         *headings,
         Piece("heading"),
         *_each("story", stories),
+        *_each("short", stories),
         Piece("brief"),
         *_each("link", stories),
         Piece("brief_end"),

@@ -32,6 +32,13 @@ def test_the_superset_has_every_piece_of_every_choice():
     assert len(keys) == len(outline.superset(CAST, MIAS.topics))
 
 
+def test_every_story_has_a_short_form_and_a_link():
+    about = {kind: [] for kind in ("lead", "story", "short", "link")}
+    for piece in outline.superset(CAST, MIAS.topics):
+        about.get(piece.kind, []).append(piece.about)
+    assert list(about.values()) == [[story.id for story in CAST]] * 4
+
+
 def test_all_that_is_told_counts():
     told = outline.tell(Choice(full=((1, "heart"),), links=((2, None),), more=5), STORIES, MIAS.topics)
     assert (told.count, told.more, told.lead.id, told.kicker, told.topics) == (7, 5, 1, "Heart", ("Heart",))

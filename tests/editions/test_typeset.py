@@ -105,3 +105,15 @@ def test_templates_cannot_reach_into_python(templates):
     typesetter = typeset.Typesetter(typeset.environment(templates, "digest"), MIAS, blocks.Marks(), "")
     with pytest.raises(typeset.TemplateError, match="unsafe"):
         typesetter.sentences(TOLD, WEEKLY)
+
+
+def test_a_short_story_keeps_its_title_and_who_says_so(typesetter):
+    [html, text] = [
+        typesetter.document(f"body.{kind}", [outline.Piece("short", 1, story=CAST[0])], {}) for kind in ("html", "txt")
+    ]
+    for document in (html, text):
+        assert CAST[0].title[:20] in document
+        assert CAST[0].author in document
+        assert CAST[0].standfirst[:20] not in document
+        assert "walk.jpg" not in document
+        assert "How insulin works" not in document
