@@ -1,19 +1,19 @@
 """Short forms of a text: the standfirst, a title where there is none, minutes to read, and the hash of it. Pure."""
 
 import hashlib
+import itertools
 import re
+from collections.abc import Sequence
+
+from digest.articles import asides, prose
 
 STANDFIRST = 280  # characters: three lines in a mail, four on a phone
 _WORDS_PER_MINUTE = 220
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CJK_PER_WORD = 2  # about 450 characters a minute, in scripts that put no space between words
 _MOST_MINUTES = 600
-# What publishing systems add to an excerpt by themselves, in the languages we met.
-_APPENDED = (
-    re.compile(r"\s*The post .{1,300} (?:first appeared|appeared first) on .{1,200}\.?$"),
-    re.compile(r"\s*(?:Continue reading|Read more|Read the rest|Weiterlesen|Lire la suite)\b.{0,200}$"),
-    re.compile(r"\s*(?:\[(?:…|\.{3}|&hellip;)\]|\[more\])\s*$"),
-)
+_TOO_SHORT = 80  # characters: a first sentence that only sets the scene, so the next paragraph belongs to it
+_LEAST = 25  # less is a label, unless nothing else is there
 
 
 def shorten(text: str, length: int = STANDFIRST) -> str:
@@ -29,21 +29,66 @@ def shorten(text: str, length: int = STANDFIRST) -> str:
     return head[: word if word > 0 else None].rstrip(" ,;:–—-(") + "…"
 
 
-def standfirst(summary: str, body: str) -> str:
-    """From plain texts: the item's own summary if it says something, else the beginning of the body."""
-    for text in (_without_additions(summary), body):
-        if text:
-            return shorten(text)
-    return ""
+def standfirst(summary: str, body: str, *, title: str = "") -> str:
+    """From cleaned HTML: the item's own summary if it says something, else the beginning of the body."""
+    whole = " ".join(block.text for block in prose.blocks(summary) if _is_told(block))
+    told, begun = asides.without_additions(whole), opening(body)
+    if not told or _says_no_more(told, title):
+        return shorten(_without_title(begun, title) or told)
+    stem = told.rstrip("… .")
+    if asides.is_cut(whole, told) or told.endswith(("…", "...")):
+        # Our own cut of the same words is no shorter, and it ends where a sentence does.
+        return shorten(begun if begun.startswith(stem) else f"{stem}…")
+    return shorten(told)
 
 
-def _without_additions(text: str) -> str:
-    shorter = text
-    for pattern in _APPENDED:
-        shorter = pattern.sub("", shorter)
-    # The publishing system cut it short, so perhaps in the middle of a sentence.
-    is_open = shorter and shorter != text and not shorter.endswith((".", "!", "?", "…"))
-    return f"{shorter}…" if is_open else shorter
+def opening(body: str) -> str:
+    """The first real paragraph, with the next if it is short; of an Article without any, what else there is."""
+    blocks = list(prose.blocks(body))
+    real = (number for number, block in enumerate(blocks) if _is_real(block))
+    first = next(real, None)
+    if first is None:
+        rest = [block for block in blocks if not asides.is_one(block.text)]
+        return _listed([block.text for block in rest if _is_told(block)] or [block.text for block in rest])
+    text, after = blocks[first].text, blocks[first + 1 :]
+    if text.endswith(":"):
+        items = itertools.takewhile(lambda block: block.kind is prose.Kind.ITEM, after)
+        return " ".join(filter(None, (text, _listed([item.text for item in items]))))
+    if len(text) < _TOO_SHORT and after and _is_real(after[0]):
+        return f"{text} {after[0].text}"
+    return text
+
+
+def _is_real(block: prose.Block) -> bool:
+    is_long = len(block.text) >= _LEAST or bool(_CJK.search(block.text))
+    return block.kind in (prose.Kind.PARAGRAPH, prose.Kind.QUOTE) and is_long and not asides.is_one(block.text)
+
+
+def _is_told(block: prose.Block) -> bool:
+    return block.kind not in (prose.Kind.CAPTION, prose.Kind.CODE, prose.Kind.HEADING) and not asides.is_one(block.text)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Items in one line: as sentences where they are, else divided by semicolons."""
+    is_prose = all(text.endswith((".", "!", "?", "。", "…", ":")) for text in texts[:-1])
+    return " ".join(texts) if is_prose else "; ".join(text.rstrip(" ;,") for text in texts)
+
+
+def _says_no_more(told: str, title: str) -> bool:
+    """Many systems fill an empty summary with the title, or its beginning."""
+    return bool(title) and _folded(title).startswith(_folded(told.rstrip("….")))
+
+
+def _without_title(text: str, title: str) -> str:
+    """Some begin the text with its title again."""
+    if not title or not text.casefold().startswith(title.casefold()):
+        return text
+    rest = text[len(title) :].lstrip(" .:–—-")
+    return rest if len(rest) >= _LEAST else text
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def minutes(given: str, text: str) -> int:

@@ -64,7 +64,7 @@ def _authors(item: dict[str, Any]) -> Iterator[str]:
 def _attached(item: dict[str, Any]) -> Iterator[raw.Image]:
     for file in _objects(item, "attachments"):
         if _string(file, "mime_type").startswith("image/"):
-            yield raw.Image(_string(file, "url"), _string(file, "title"))
+            yield raw.Image(_string(file, "url"), _string(file, "title"), type=_string(file, "mime_type"))
 
 
 def _string(thing: Any, key: str) -> str:

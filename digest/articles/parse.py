@@ -6,11 +6,13 @@ why. Only a document that is no feed at all raises.
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from digest import errors
-from digest.articles import dates, encoding, excerpt, jsonfeed, raw, sanitise, tree, weblinks, xmlfeed
+from digest.articles import dates, encoding, excerpt, headline, jsonfeed, raw, sanitise, tree, weblinks, xmlfeed
+from digest.articles.pictures import choice, kinds, noise, tags
 
 MAX_ENTRIES = 1000  # some feeds hold a whole archive; what is older than this many items is never news
 _TITLE = 500
@@ -75,13 +77,14 @@ def read(document: bytes, *, url: str, content_type: str | None = None, max_entr
     if found is None:
         raise ParseError(_looks_like(document, text))
     entries, faults = [], [Fault(*remark) for remark in found.remarks]
+    site = sanitise.title(found.title)[:_TITLE]
     for item in found.items:
-        entry = clean(item)
+        entry = clean(item, site=site)
         if isinstance(entry, Entry):
             entries.append(entry)
         else:
             faults.append(entry)
-    return Feed(sanitise.title(found.title)[:_TITLE], tuple(entries), tuple(faults))
+    return Feed(site, tuple(entries), tuple(faults))
 
 
 def _json(text: str, url: str, max_entries: int) -> raw.Document | None:
@@ -112,21 +115,22 @@ def _remarked(found: raw.Document, count: int, max_entries: int) -> raw.Document
     return found
 
 
-def clean(item: raw.Item) -> Entry | Fault:
+def clean(item: raw.Item, *, site: str = "") -> Entry | Fault:
     """One item from wherever it came, safe and complete, or what is wrong with it."""
     url = weblinks.absolute(item.url, item.base)
-    summary = sanitise.text(item.summary[:_BODY])
-    body = sanitise.paragraphs(sanitise.clean(item.body[:_BODY] or item.summary[:_BODY], base=item.body_base))
+    summary = sanitise.clean(item.summary[:_BODY], base=item.body_base)
+    body = sanitise.paragraphs(sanitise.clean(item.body[:_BODY], base=item.body_base) if item.body else summary)
     text = sanitise.text(body)
-    title = _title(item, text or summary, url)
-    if not title:
+    said = _said(item, text or sanitise.text(summary), url)
+    if not said:
         return Fault(item.where, "has no title, no text and no link that could be used")
-    image = _image(item, body)
+    title = headline.tidy(item.title, site=site, text=text) or said
+    image = _image(item, body, summary)
     return Entry(
         guid=_guid(item.guid),
         url=url,
         title=title,
-        standfirst=excerpt.standfirst(summary, text),
+        standfirst=excerpt.standfirst(summary if item.body else "", body, title=title),
         body=body,
         image_url=image.url if image else None,
         image_alt=image.alt[:_TITLE] if image else "",
@@ -137,12 +141,13 @@ def clean(item: raw.Item) -> Entry | Fault:
         categories=_categories(item.categories),
         related=_related(item),
         published_at=dates.first(item.dates),
-        content_hash=excerpt.content_hash(title, text),
+        # Of the title as the feed writes it: what we make of it may change, what it is must not.
+        content_hash=excerpt.content_hash(said, text),
     )
 
 
-def _title(item: raw.Item, text: str, url: str | None) -> str:
-    """The item's own, else the beginning of its text, else its address."""
+def _said(item: raw.Item, text: str, url: str | None) -> str:
+    """The item's own title, else the beginning of its text, else its address."""
     if own := sanitise.title(item.title[:_BODY]):
         return excerpt.shorten(own, _TITLE)
     return excerpt.shorten(text, 90) or (url or "").partition("://")[2][:_TITLE]
@@ -156,13 +161,21 @@ def _guid(guid: str) -> str | None:
     return "sha256:" + hashlib.sha256(cleaned.encode()).hexdigest()
 
 
-def _image(item: raw.Item, body: str) -> sanitise.Picture | None:
-    shown = sanitise.pictures(body)
-    alts = {picture.url: picture.alt for picture in shown}
+def _image(item: raw.Item, body: str, summary: str) -> choice.Picture | None:
+    """The one to show: what the feed calls the item's picture goes before those in its text."""
+    shown = tags.read(body) or tags.read(summary)
+    inside = {picture.url: picture for picture in shown}
+    return choice.best([*_declared(item, inside), *shown])
+
+
+def _declared(item: raw.Item, inside: dict[str, choice.Picture]) -> Iterator[choice.Picture]:
     for image in item.images:
-        if url := weblinks.absolute(image.url, item.base):
-            return sanitise.Picture(url, sanitise.title(image.alt) or alts.get(url, ""), image.width, image.height)
-    return shown[0] if shown else None
+        url = weblinks.absolute(image.url, item.base)
+        if url and not noise.is_beacon(url):
+            same = inside.get(url, choice.Picture(url))
+            alt = choice.words((sanitise.title(image.alt), same.alt))
+            kind = kinds.of_type(image.type) or kinds.of_url(url)
+            yield choice.Picture(url, alt, image.width or same.width, image.height or same.height, kind)
 
 
 def _author(author: str) -> str:

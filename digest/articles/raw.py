@@ -12,6 +12,7 @@ class Image:
     alt: str = ""
     width: int = 0  # 0 is not known
     height: int = 0
+    type: str = ""  # media type, if the feed names one
 
 
 @dataclass(slots=True)

@@ -4,15 +4,15 @@ What leaves `clean` has absolute links, known tags, no styles, scripts, forms or
 for foreign HTML: nobody else may mark text as safe.
 """
 
+import functools
 import html
 import re
-import unicodedata
 from collections import Counter
-from dataclasses import dataclass
 
 import nh3
 
-from digest.articles import weblinks
+from digest.articles import plain, weblinks
+from digest.articles.pictures import tags
 
 _BLOCKS = {
     "p", "div", "br", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
@@ -36,10 +36,9 @@ _ATTRIBUTES = {
     "ol": {"start"},
     "*": {"lang", "dir"},
 }
+# Kept for a look at what an <img> is, by the first of two passes only.
+_LOOKED_AT = _ATTRIBUTES | {"img": _ATTRIBUTES["img"] | tags.LOOKED_AT}
 _SCHEMES = {"http", "https", "mailto", "tel"}
-# nh3 writes attributes in double quotes and escapes ">" in them, so these read its output safely.
-_IMAGE = re.compile(r"<img\b[^>]*>")
-_ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 _TAG = re.compile(r"<[^<>]*>")
 # These need no end tag, so many of them say nothing about depth.
 _FLAT = {
@@ -50,32 +49,22 @@ _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/<>]{0,30})")
 # An HTML parser walks up the tree at each tag, and reopens what stays open in each paragraph: 200 KB of unclosed tags
 # took it more than a minute. Honest articles are below 40 deep with some thousand tags.
 _DEEPEST, _MOST_STEPS = 256, 500_000
-# Beacons that carry a size of their own or none; the rest is known by 1x1.
-_BEACON = re.compile(
-    r"^https?://(?:feeds\.feedburner\.com/~r/|pixel\.wp\.com/|stats\.wordpress\.com/b\.gif|[^/]*/pixel\.gif)"
-)
 _BLOCK_TAG = re.compile(rf"<(?:{'|'.join(sorted(_BLOCKS - {'br'}))})\b")
+_BARE = nh3.Cleaner(tags=_BLOCKS, attributes={}, clean_content_tags=_DROPPED, link_rel=None)
 _TITLE_TAG = re.compile(
     rf"</?(?:{'|'.join(sorted(_INLINE))}|font|wbr|nobr|p|div|br|h[1-6]|big|tt|center)(?:\s[^<>]*)?/?>", re.IGNORECASE
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    url: str
-    alt: str
-    width: int = 0  # 0 is not known
-    height: int = 0
-
-
 def clean(markup: str, *, base: str) -> str:
     """Safe HTML. `base` is the absolute URL that relative ones stand against, or empty."""
-    markup = _bounded(markup)
-    if weblinks.absolute(base):
-        markup = _nh3(markup, ("rewrite_with_base", base))
-    # The second pass denies what could not be resolved; without it some known attacks get through.
-    safe = _nh3(markup, "deny")
-    return _IMAGE.sub(lambda match: "" if _is_pixel(match[0]) else match[0], safe).strip()
+    if not markup.strip():
+        return ""
+    base = base if weblinks.absolute(base) else ""
+    known = _cleaner(base, is_last=False).clean(_bounded(markup))
+    # The second pass denies what could not be resolved; without it some known attacks get through. And it alone
+    # decides what stays: nothing written between the two is trusted.
+    return _cleaner("", is_last=True).clean(tags.mended(known, base)).strip()
 
 
 def paragraphs(safe: str) -> str:
@@ -88,43 +77,21 @@ def paragraphs(safe: str) -> str:
 def text(markup: str) -> str:
     """What a reader sees, on one line, as plain text."""
     # With attributes gone a tag cannot hide a ">", and blocks become spaces where joining words would be wrong.
-    bare = nh3.clean(_bounded(markup), tags=_BLOCKS, attributes={}, clean_content_tags=_DROPPED, link_rel=None)
-    return one_line(html.unescape(_TAG.sub(" ", bare)))
+    bare = _BARE.clean(_bounded(markup))
+    return plain.one_line(html.unescape(_TAG.sub(" ", bare)))
 
 
 def title(markup: str) -> str:
     """A headline as plain text. Only known tags are markup here: in "Vec<T> and you" the rest is meant."""
-    return one_line(html.unescape(_TITLE_TAG.sub("", markup)))
-
-
-def one_line(plain: str) -> str:
-    # Soft hyphens, zero-width spaces and direction overrides: invisible, and a headline's way to lie.
-    visible = re.sub("[\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]", "", plain)
-    return " ".join(unicodedata.normalize("NFC", re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", visible)).split())
-
-
-def pictures(safe: str) -> list[Picture]:
-    """Pictures of cleaned HTML, in order."""
-    found = (_attributes(match[0]) for match in _IMAGE.finditer(safe))
-    return [
-        Picture(image["src"], one_line(image.get("alt", "")), pixels(image.get("width")), pixels(image.get("height")))
-        for image in found
-        if "src" in image
-    ]
-
-
-def pixels(written: str | None) -> int:
-    """A width or height attribute in pixels; 0 if it says nothing one could use, such as "100%"."""
-    match = re.fullmatch(r"\s*(\d{1,5})(?:\.\d+)?(?:px)?\s*", written or "", re.ASCII)
-    return int(match[1]) if match else 0
+    return plain.one_line(html.unescape(_TITLE_TAG.sub("", markup)))
 
 
 def _bounded(markup: str) -> str:
     """The markup, or its plain text if it was made to keep an HTML parser busy."""
     # A parser that could run scripts, as nh3's does, reads the content of noscript as text and would show it.
     markup = re.sub(r"</?noscript\b[^<>]*>", "", markup, flags=re.IGNORECASE)
-    deepest, tags = _shape(markup)
-    if deepest <= _DEEPEST and deepest * tags <= _MOST_STEPS:
+    deepest, count = _shape(markup)
+    if deepest <= _DEEPEST and deepest * count <= _MOST_STEPS:
         return markup
     return html.escape(html.unescape(_TAG.sub(" ", markup)), quote=False)
 
@@ -132,8 +99,8 @@ def _bounded(markup: str) -> str:
 def _shape(markup: str) -> tuple[int, int]:
     """How many elements are open at once at most, and how many tags there are."""
     opened: Counter[str] = Counter()
-    now = deepest = tags = 0
-    for tags, (slash, written) in enumerate(_TAG_NAME.findall(markup), start=1):  # noqa: B007 - the last one counts
+    now = deepest = count = 0
+    for count, (slash, written) in enumerate(_TAG_NAME.findall(markup), start=1):  # noqa: B007 - the last one counts
         name = written.lower()
         if name in _FLAT or (slash and not opened[name]):
             continue
@@ -141,27 +108,19 @@ def _shape(markup: str) -> tuple[int, int]:
         opened[name] += step
         now += step
         deepest = max(deepest, now)
-    return deepest, tags
+    return deepest, count
 
 
-def _nh3(markup: str, relative: str | tuple[str, str]) -> str:
-    return nh3.clean(
-        markup,
+@functools.lru_cache(maxsize=64)
+def _cleaner(base: str, *, is_last: bool) -> nh3.Cleaner:
+    """Kept, for setting one up takes longer than most texts."""
+    relative = ("rewrite_with_base", base) if base else "pass_through"
+    return nh3.Cleaner(
         tags=_BLOCKS | _INLINE,
         clean_content_tags=_DROPPED,
-        attributes=_ATTRIBUTES,
+        attributes=_ATTRIBUTES if is_last else _LOOKED_AT,
         url_schemes=_SCHEMES,
-        url_relative=relative,  # type: ignore[arg-type]
+        url_relative="deny" if is_last else relative,  # type: ignore[arg-type]
         link_rel=None,
         strip_comments=True,
     )
-
-
-def _attributes(tag: str) -> dict[str, str]:
-    return {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(tag)}
-
-
-def _is_pixel(tag: str) -> bool:
-    image = _attributes(tag)
-    small = {image.get("width", "").removesuffix("px"), image.get("height", "").removesuffix("px")} & {"0", "1"}
-    return "src" not in image or bool(small) or bool(_BEACON.match(image["src"]))

@@ -10,7 +10,8 @@ from itertools import islice
 
 from lxml import etree
 
-from digest.articles import raw, sanitise, tree, weblinks
+from digest.articles import raw, tree, weblinks
+from digest.articles.pictures import noise
 
 _PREFIXES = {
     "http://www.w3.org/2005/atom": "",
@@ -209,14 +210,18 @@ def _images(fields: Fields) -> Iterator[raw.Image]:
     """The likeliest first: what the feed calls the item's picture, its previews, then attached files."""
     contents = [node for node in fields.get("media:content", ()) if _is_picture(node)]
     for node in sorted(contents, key=lambda node: -_size(node)[0]):
-        yield raw.Image(node.get("url") or "", _alt(node), *_size(node))
+        yield raw.Image(node.get("url") or "", _alt(node), *_size(node), node.get("type") or "")
     nested = (_fields(node) for node in fields.get("media:content", ()))
     for inside in (fields, *nested):
         for node in inside.get("media:thumbnail", ()):
             yield raw.Image(node.get("url") or (node.text or "").strip(), _alt(node), *_size(node))
     for node in (*fields.get("enclosure", ()), *_links(fields, "enclosure")):
         if _is_picture(node):
-            yield raw.Image(node.get("url") or node.get("href") or "", node.get("title") or "")
+            yield raw.Image(
+                node.get("url") or node.get("href") or "", node.get("title") or "", type=node.get("type") or ""
+            )
+    for node in (*fields.get("image", ()), *fields.get("featured_image", ()), *fields.get("thumbnail", ())):
+        yield raw.Image(_text(_fields(node), "url") or (node.text or "").strip(), _text(_fields(node), "title"))
     for node in fields.get("itunes:image", ()):
         yield raw.Image(node.get("href") or "")
 
@@ -235,4 +240,4 @@ def _alt(node: tree.Node) -> str:
 
 
 def _size(node: tree.Node) -> tuple[int, int]:
-    return sanitise.pixels(node.get("width")), sanitise.pixels(node.get("height"))
+    return noise.pixels(node.get("width")), noise.pixels(node.get("height"))

@@ -36,10 +36,51 @@ def test_a_cut_text_is_never_too_long(text: str, length: int) -> None:
         ("Cut here [...] The post Salt first appeared on Ward Notes.", "Cut here…"),
         ("Cut here Continue reading Salt →", "Cut here…"),
         ("[…]", "The body."),
+        ("<p>One.</p><p>Two.</p><p>Read more</p>", "One. Two."),
+        ("<a href='https://a.example/c'>Comments</a>", "The body."),
+        ("<figure><figcaption>A dog</figcaption></figure>", "The body."),
+        ("Salt and sleep", "The body."),
+        ("Salt and…", "The body."),
+        ("Salt and sleep belong together.", "Salt and sleep belong together."),
     ],
 )
 def test_a_standfirst_is_free_of_what_software_adds(summary: str, expected: str) -> None:
-    assert excerpt.standfirst(summary, "The body.") == expected
+    assert excerpt.standfirst(summary, "<p>The body.</p>", title="Salt and sleep") == expected
+
+
+def test_a_summary_cut_by_software_is_cut_anew_from_the_text() -> None:
+    body = "<p>Ten minutes on foot did more than an hour at the gym. Nobody knows why.</p>"
+    assert excerpt.standfirst("Ten minutes on foot did more […]", body) == (
+        "Ten minutes on foot did more than an hour at the gym. Nobody knows why."
+    )
+
+
+REAL = "Ten minutes on foot did more than an hour at the gym, a study of twelve thousand adults suggests."
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"<figure><img><figcaption>Two people at dusk, walking home</figcaption></figure><p>{REAL}</p>", REAL),
+        (f"<p>By Ida Lund</p><p>3 min read</p><h2>What is new</h2><p>{REAL}</p>", REAL),
+        (f"<p>Photo: Ida Lund</p><p>Share this article on Facebook</p><p>{REAL}</p><p>More.</p>", REAL),
+        (f"<p>Salt and sleep</p><p>{REAL}</p>", REAL),
+        ("<p>It was a cold morning in May.</p><p>Nobody had slept.</p>", "It was a cold morning in May."),
+        (f"<p>It was a cold morning in May.</p><p>{REAL}</p>", f"It was a cold morning in May. {REAL}"),
+        ("<p>We asked three questions of everybody:</p><ol><li>Who paid?</li><li>Who lost?</li></ol><p>End.</p>",
+         "We asked three questions of everybody: Who paid? Who lost?"),
+        ("<ul><li>Salt, 2 g</li><li>Water</li><li>Rice</li></ul>", "Salt, 2 g; Water; Rice"),
+        ("<table><tr><th>Age</th><th>Dose</th></tr><tr><td>6</td><td>2</td></tr></table>", "Age · Dose; 6 · 2"),
+        (f"<pre>print('x')</pre><p>{REAL}</p>", REAL),
+        ("<pre>print('x')</pre>", "print('x')"),
+        (f"<blockquote>{REAL}</blockquote>", REAL),
+        ("<p>日本語の短い文。</p>", "日本語の短い文。"),
+        ("<p>Read more</p>", ""),
+        ("<img src='x'>", ""),
+    ],
+)  # fmt: skip
+def test_without_a_summary_the_first_real_paragraph_stands(body: str, expected: str) -> None:
+    assert excerpt.standfirst("", body, title="Salt and sleep") == expected
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_blogger() -> None:
     assert entry.author == "Noor"
     assert entry.categories == ("Fibre",)
     assert entry.published_at == utc(2026, 11, 3, 7)
-    assert entry.image_url == "https://garden.example.net/beans.jpg"
+    assert entry.image_url is None  # all it has is 72 pixels wide
     assert entry.body == "<p>Both are <b>good</b>.</p>"
 
 
@@ -285,3 +285,21 @@ def test_the_hash_is_of_the_words() -> None:
 )
 def test_authors_are_names(author: str, expected: str) -> None:
     assert item(f"<title>t</title><author>{author}</author>").author == expected
+
+
+def test_an_awkward_feed_reads_well() -> None:
+    entries = read(sample("awkward.xml")).entries
+    assert [(entry.title, entry.standfirst) for entry in entries] == [
+        ("Salt & “sleep”: it’s complicated", "Ten minutes on foot did more than an hour at the gym, a study suggests."),
+        (
+            "New measles vaccine works in babies",
+            "A new measles vaccine works in babies of six months, a trial in Nairobi finds.",
+        ),
+        ("👩🏽‍⚕️ Doctors walk out", "Who paid? Who lost? Who knew?"),
+    ]
+    salt, vaccine, doctors = entries
+    assert (salt.image_url, salt.image_alt) == ("https://ward.example.org/salt-1200.jpg", "A salt shaker on a table")
+    assert (salt.image_width, salt.image_height) == (1200, 800)
+    assert (vaccine.image_url, vaccine.image_alt) == ("https://ward.example.org/vaccine.jpg", "")
+    assert doctors.image_url is None
+    assert not any(word in entry.body for entry in entries for word in ("pixel", "avatar", "srcset", "data-src"))

@@ -3,7 +3,8 @@ from html.parser import HTMLParser
 import pytest
 
 from digest.articles import sanitise
-from digest.articles.sanitise import Picture
+from digest.articles.pictures import noise, tags
+from digest.articles.pictures.choice import Picture
 
 PAGE = "https://site.example.org/news/today.html"
 
@@ -70,9 +71,9 @@ def test_loose_text_is_put_in_a_paragraph() -> None:
 
 def test_pictures_come_in_order_with_their_words() -> None:
     safe = sanitise.clean("<img src='a.png' alt='A &amp; b'><p><img src='/b.png'></p>", base=PAGE)
-    assert sanitise.pictures(safe) == [
-        Picture("https://site.example.org/news/a.png", "A & b"),
-        Picture("https://site.example.org/b.png", ""),
+    assert tags.read(safe) == [
+        Picture("https://site.example.org/news/a.png", "A & b", kind="png"),
+        Picture("https://site.example.org/b.png", kind="png"),
     ]
 
 
@@ -127,4 +128,4 @@ def test_attacks_leave_nothing_that_acts(attack: str, base: str) -> None:
     ],
 )
 def test_sizes_are_read_as_attributes_give_them(written: str | None, pixels: int) -> None:
-    assert sanitise.pixels(written) == pixels
+    assert noise.pixels(written) == pixels
