@@ -1,4 +1,4 @@
-"""One polite, guarded GET of a feed. Touches the network and nothing else; what happens daily is a value.
+"""One polite, guarded GET of a feed or picture. Touches the network and nothing else; what happens daily is a value.
 
 Every hop of a redirect is checked by `guard` and connected to at the address checked. Nothing a server does makes
 it raise, take longer than `Limits.total`, or hold more than `Limits.max_bytes` of text.
@@ -8,32 +8,19 @@ import asyncio
 import functools
 import ssl
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
-from digest import clock
-from digest.articles import guard, unpack, weblinks
+from digest.articles import answers, guard, unpack, weblinks
 
 _PERMANENT, _REDIRECTS = {301, 308}, {301, 302, 303, 307, 308}
-_ACCEPT = (
-    "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, "
-    "application/json;q=0.8, text/html;q=0.5, */*;q=0.1"
-)
 _ADDRESSES_TRIED = 3  # of one host, before it counts as unreachable
 MAX_BYTES = 20_000_000  # unpacked; the largest honest feeds we met have 12 MB
-_LONGEST_WAIT = timedelta(days=7)  # a Retry-After beyond this is a mistake, not a wish
-_MEANINGS = {
-    401: "the feed asks for a password",
-    403: "the server forbids reading the feed",
-    404: "there is nothing at this address",
-    429: "the server says we ask too often",
-    451: "the feed is withheld for legal reasons",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +32,28 @@ class Limits:
     silence: timedelta = timedelta(seconds=20)
     redirects: int = 5
     allow_hosts: frozenset[str] = frozenset()  # may be private, as written in the URL: "127.0.0.1", "intranet"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for. With `is_enough`, no more of the body is read than the beginning for which it is true."""
+
+    accept: str
+    is_enough: Callable[[bytes], bool] | None = None
+    first: int = 0  # bytes asked for, if not all; servers may send all of them nevertheless (RFC 9110 §14.2)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if not self.first:
+            return {"Accept": self.accept, "Accept-Encoding": "gzip, deflate, br"}
+        # A part of something packed could not be unpacked.
+        return {"Accept": self.accept, "Accept-Encoding": "identity", "Range": f"bytes=0-{self.first - 1}"}
+
+
+FEED = Wish(
+    "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, "
+    "application/json;q=0.8, text/html;q=0.5, */*;q=0.1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +100,14 @@ class _Ask:
     url: httpx.URL
     headers: dict[str, str]
     limits: Limits
+    wish: Wish
 
     @property
     def host(self) -> str:
         return self.url.raw_host.decode("ascii")
 
 
+_NOWHERE = httpx.URL("")
 Result = Document | Unchanged | Gone | Refused
 
 
@@ -107,13 +118,14 @@ async def get(
     modified: str | None = None,
     limits: Limits,
     resolve: guard.Resolver = guard.system_resolver,
+    wish: Wish = FEED,
 ) -> Result:
-    headers = {"User-Agent": limits.user_agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate, br"}
+    headers = {"User-Agent": limits.user_agent, **wish.headers}
     for name, value in (("If-None-Match", etag), ("If-Modified-Since", modified)):
-        headers |= {name: value} if value and _is_sendable(value) else {}
+        headers |= {name: value} if value and answers.is_sendable(value) else {}
     try:
         async with asyncio.timeout(limits.total.total_seconds()):
-            return await _follow(url, headers, limits=limits, resolve=resolve)
+            return await _follow(url, _Ask(_NOWHERE, headers, limits, wish), resolve=resolve)
     except TimeoutError:
         return Refused(f"no complete answer within {limits.total.total_seconds():g} seconds")
 
@@ -137,35 +149,35 @@ def _file(path: Path, max_bytes: int) -> Document | Refused:
     return Document(body, None, path.absolute().as_uri())
 
 
-async def _follow(url: str, headers: dict[str, str], *, limits: Limits, resolve: guard.Resolver) -> Result:
-    visited, is_permanent = [url], True
+async def _follow(url: str, asked: _Ask, *, resolve: guard.Resolver) -> Result:
+    visited, is_permanent, limits = [url], True, asked.limits
     while True:
-        answer = await _hop(visited[-1], headers, limits=limits, resolve=resolve)
+        answer = await _hop(visited[-1], asked, resolve=resolve)
         if not isinstance(answer, _Moved):
             if is_permanent and len(visited) > 1 and isinstance(answer, Document | Unchanged):
                 return replace(answer, moved_to=visited[-1])
             return answer
-        is_permanent = is_permanent and answer.is_permanent and not _is_downgrade(visited[-1], answer.to)
+        is_permanent = is_permanent and answer.is_permanent and not answers.is_downgrade(visited[-1], answer.to)
         if answer.to in visited:
-            return Refused(f"redirects in a loop: {_shown(answer.to)} leads back to itself")
+            return Refused(f"redirects in a loop: {answers.shown(answer.to)} leads back to itself")
         if len(visited) > limits.redirects:
             return Refused(f"redirects more than {limits.redirects} times")
         visited.append(answer.to)
 
 
-async def _hop(url: str, headers: dict[str, str], *, limits: Limits, resolve: guard.Resolver) -> Result | _Moved:
+async def _hop(url: str, asked: _Ask, *, resolve: guard.Resolver) -> Result | _Moved:
     try:
-        ask = _Ask(httpx.URL(weblinks.absolute(url, keep_user=True) or ""), headers, limits)
+        ask = replace(asked, url=httpx.URL(weblinks.absolute(url, keep_user=True) or ""))
         if not ask.url.host:
             return Refused("the address is no http or https address")
-        found = await guard.addresses(ask.host, resolve=resolve, allow_hosts=limits.allow_hosts)
+        found = await guard.addresses(ask.host, resolve=resolve, allow_hosts=ask.limits.allow_hosts)
         return await _connected(ask, found[:_ADDRESSES_TRIED])
     except (guard.Closed, unpack.UnpackError) as error:
         return Refused(str(error))
     except (httpx.InvalidURL, UnicodeError):
         return Refused("the address is no http or https address")
     except httpx.HTTPError as error:
-        return Refused(_trouble(error, urlsplit(url).hostname or "the server"))
+        return Refused(answers.trouble(error, urlsplit(url).hostname or "the server"))
 
 
 async def _connected(ask: _Ask, addresses: list[str]) -> Result | _Moved:
@@ -198,7 +210,7 @@ async def _asked(client: httpx.AsyncClient, ask: _Ask, *, address: str) -> Resul
 
 
 async def _judged(answer: httpx.Response, ask: _Ask) -> Result | _Moved:
-    status, wait = answer.status_code, retry_after(answer.headers)
+    status, wait = answer.status_code, answers.retry_after(answer.headers)
     if status in _REDIRECTS:
         target = weblinks.absolute(answer.headers.get("Location", ""), str(ask.url), keep_user=True)
         return _Moved(target, status in _PERMANENT) if target else Refused("redirects to no web address", status=status)
@@ -206,25 +218,27 @@ async def _judged(answer: httpx.Response, ask: _Ask) -> Result | _Moved:
         return Unchanged(retry_after=wait)
     if status == 410:
         return Gone()
-    if status not in (200, 203):
-        return Refused(_MEANINGS.get(status) or f"the server answered with status {status}", wait, status)
+    if status not in ((200, 203, 206) if ask.wish.first else (200, 203)):
+        return Refused(answers.meaning(status), wait, status)
     return Document(
-        body=await _body(answer, ask.limits.max_bytes),
+        body=await _body(answer, ask.limits.max_bytes, ask.wish.is_enough),
         content_type=answer.headers.get("Content-Type"),
         url=str(ask.url),
-        etag=_kept(answer, "ETag"),
-        modified=_kept(answer, "Last-Modified"),
+        etag=answers.kept(answer, "ETag"),
+        modified=answers.kept(answer, "Last-Modified"),
         retry_after=wait,
     )
 
 
-async def _body(answer: httpx.Response, max_bytes: int) -> bytes:
+async def _body(answer: httpx.Response, max_bytes: int, is_enough: Callable[[bytes], bool] | None) -> bytes:
     unpacker = unpack.unpacker(answer.headers.get("Content-Encoding", ""))
-    parts, room = [], max_bytes
+    parts, room = list[bytes](), max_bytes
     async for packed in answer.aiter_raw():
         part = unpacker.add(packed, room=room)
         room -= len(part)
         parts.append(part)
+        if is_enough and is_enough(b"".join(parts)):
+            return b"".join(parts)
     unpacker.end()
     return b"".join(parts)
 
@@ -233,54 +247,3 @@ async def _body(answer: httpx.Response, max_bytes: int) -> bytes:
 def tls() -> ssl.SSLContext:
     """Made once: reading the root certificates takes longer than most feeds. Heeds SSL_CERT_FILE."""
     return httpx.create_ssl_context()
-
-
-def retry_after(headers: httpx.Headers) -> timedelta | None:
-    """Both forms of RFC 9110 §10.2.3. A date counts from the server's own clock, which may be wrong with it."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
-    until = _http_date(text)
-    if until is None:
-        return None
-    asked_at = _http_date(headers.get("Date", "")) or clock.system()
-    return min(max(until - asked_at, timedelta()), _LONGEST_WAIT)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _kept(answer: httpx.Response, name: str) -> str | None:
-    value = answer.headers.get(name)
-    return value if value and _is_sendable(value) else None
-
-
-def _is_sendable(value: str) -> bool:
-    """What a server gave is sent back to it: no line breaks, no letters a header cannot carry."""
-    return len(value) <= 500 and value.isascii() and value.isprintable()
-
-
-def _is_downgrade(old: str, new: str) -> bool:
-    """From https to http is followed but not remembered: whoever sits on the line could have said so."""
-    return old.startswith("https:") and new.startswith("http:")
-
-
-def _shown(url: str) -> str:
-    """For reasons that are logged and shown: without user, password and query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{parts.path}"
-
-
-def _trouble(error: httpx.HTTPError, host: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return f"the certificate of {host} is not valid for it"
-    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
-        return f"no connection to {host} could be made"
-    if isinstance(error, httpx.TimeoutException):
-        return f"{host} fell silent"
-    return f"the connection to {host} broke off, or it does not speak HTTP"

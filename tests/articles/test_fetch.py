@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import brotli
+import httpx
 import pytest
 
-from digest.articles import fetch
+from digest.articles import answers, fetch
 from tests.support import feedserver
 from tests.support.feedserver import Reply
 
@@ -31,9 +32,14 @@ async def to_loopback(host: str) -> list[str]:
 
 
 def get(
-    url: str, *, limits: fetch.Limits = LIMITS, etag: str | None = None, modified: str | None = None
+    url: str,
+    *,
+    limits: fetch.Limits = LIMITS,
+    etag: str | None = None,
+    modified: str | None = None,
+    wish: fetch.Wish = fetch.FEED,
 ) -> fetch.Result:
-    return asyncio.run(fetch.get(url, etag=etag, modified=modified, limits=limits, resolve=to_loopback))
+    return asyncio.run(fetch.get(url, etag=etag, modified=modified, limits=limits, resolve=to_loopback, wish=wish))
 
 
 def answer(reply: Reply, **options: str) -> fetch.Result:
@@ -202,7 +208,7 @@ class TestCertificates:
     [
         (Reply(410), fetch.Gone()),
         (Reply(404), fetch.Refused("there is nothing at this address", None, 404)),
-        (Reply(401), fetch.Refused("the feed asks for a password", None, 401)),
+        (Reply(401), fetch.Refused("the server asks for a password", None, 401)),
         (Reply(418), fetch.Refused("the server answered with status 418", None, 418)),
         (Reply(204), fetch.Refused("the server answered with status 204", None, 204)),
         (
@@ -232,7 +238,7 @@ def test_what_a_status_means(reply: Reply, expected: fetch.Result) -> None:
     ],
 )
 def test_both_forms_of_retry_after_are_read(headers: dict[str, str], wait: timedelta | None) -> None:
-    assert fetch.retry_after(fetch.httpx.Headers(headers)) == wait
+    assert answers.retry_after(httpx.Headers(headers)) == wait
 
 
 def test_a_password_in_the_address_is_given_to_its_host_only() -> None:
@@ -258,3 +264,23 @@ class TestFiles:
         assert "No such file" in refusal(self.read(tmp_path / "missing"))
         assert "is not a file" in refusal(self.read(tmp_path))
         assert "is not a file" in refusal(self.read(Path("/dev/zero")))
+
+
+def test_no_more_of_a_body_is_read_than_is_enough() -> None:
+    endless = Reply(body=b"begin", chunks=(b"x" * 1000,) * 10_000, headers={"Connection": "close"})
+    wish = fetch.Wish("image/*", lambda body: len(body) >= 3000, first=4096)
+    with feedserver.serve({"/x": endless}) as server:
+        document = get(server.url("/x"), wish=wish)
+        assert server.requests[0].headers["Range"] == "bytes=0-4095"
+        assert server.requests[0].headers["Accept-Encoding"] == "identity"
+    assert isinstance(document, fetch.Document)
+    assert document.body.startswith(b"beginxxx")
+    assert len(document.body) < LIMITS.max_bytes
+
+
+def test_a_part_is_taken_only_where_a_part_was_asked_for() -> None:
+    with feedserver.serve({"/x": Reply(206, body=b"part")}) as server:
+        whole = get(server.url("/x"))
+        part = get(server.url("/x"), wish=fetch.Wish("image/*", first=4))
+    assert whole == fetch.Refused("the server answered with status 206", None, 206)
+    assert isinstance(part, fetch.Document)

@@ -105,7 +105,7 @@ async def test_a_password_is_not_shown_with_the_reason(db: database.Database, no
     with feedserver.serve({"/feed": Reply(401)}) as server:
         address = server.url("/feed", host="me:secret@127.0.0.1")
         polled = await sources.ingest(db, FETCHER, await a_publication(db, now), address, now)
-    assert polled.reasons == (f"{server.url('/feed')}: the feed asks for a password",)
+    assert polled.reasons == (f"{server.url('/feed')}: the server asks for a password",)
 
 
 async def test_a_source_that_ended_comes_back_when_ingested(db: database.Database, now: datetime) -> None:
