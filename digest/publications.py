@@ -141,6 +141,7 @@ class Spec(Part):
     layout: Line = "digest"
     colours: Colours = Colours()
     logo: Logo | None = None
+    images: Literal["link", "rehost"] = "link"
     frequencies: tuple[Offer, ...] = Field(min_length=1)
     topics: tuple[Topic, ...] = ()
     min_items: int = Field(1, ge=1)

@@ -78,6 +78,8 @@ class Ingest(Part):
     hold_above: int = Field(50, ge=1)
     allow_hosts: tuple[str, ...] = ()
     contact: str = ""
+    measure_images: bool = False
+    image_max_bytes: int = Field(20_000_000, ge=10_000)
 
 
 class Editions(Part):
@@ -98,6 +100,7 @@ class Retention(Part):
     """For how long what became of each mail is known; 0 is for ever."""
 
     deliveries_days: float = Field(90, ge=0)
+    images_days: float = Field(365, ge=0)
 
 
 class DestinationLimit(Part):

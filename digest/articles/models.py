@@ -29,6 +29,11 @@ class ArticleState(enum.StrEnum):
     RETRACTED = "retracted"  # keeps its position, matches nobody
 
 
+def _partial(condition: str) -> dict[str, Any]:
+    """An index of the few rows that have something to look for."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
 class Source(database.Base):
     """A feed. `address` is what the publisher wrote, `fetch_url` where it has permanently moved to."""
 
@@ -58,6 +63,8 @@ class Article(database.Base):
         sa.Index(None, "state", "release_at"),  # release looks for what is due
         sa.Index(None, "publication_id", "url_key"),
         sa.Index(None, "source_id", "content_hash"),
+        sa.Index(None, "image_due_at", **_partial("image_due_at IS NOT NULL")),
+        sa.Index(None, "image_copy", **_partial("image_copy IS NOT NULL")),
     )
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
     publication_id: orm.Mapped[int] = orm.mapped_column(sa.ForeignKey(publications.Publication.id))
@@ -74,6 +81,11 @@ class Article(database.Base):
     image_alt: orm.Mapped[str] = orm.mapped_column(default="")
     image_width: orm.Mapped[int] = orm.mapped_column(default=0, server_default="0")  # 0 is not known
     image_height: orm.Mapped[int] = orm.mapped_column(default=0, server_default="0")
+    image_kind: orm.Mapped[str] = orm.mapped_column(default="", server_default="")  # its format; empty is not known
+    image_copy: orm.Mapped[str | None]  # the name of the Picture shown in its place
+    image_due_at: orm.Mapped[datetime | None]  # when somebody should look at it
+    image_tries: orm.Mapped[int] = orm.mapped_column(default=0, server_default="0")
+    image_fault: orm.Mapped[str | None]  # why nothing came of the last look
     author: orm.Mapped[str] = orm.mapped_column(default="")
     minutes: orm.Mapped[int] = orm.mapped_column(default=1)
     categories: orm.Mapped[list[Any]] = orm.mapped_column(default=list)
@@ -99,3 +111,15 @@ class Fault(database.Base):
     place: orm.Mapped[str]
     reason: orm.Mapped[str]
     found_at: orm.Mapped[datetime]
+
+
+class Picture(database.Base):
+    """A copy of our own, by the hash of its content: any node serves it, and equal pictures are kept once."""
+
+    __tablename__ = "pictures"
+    __table_args__ = (sa.Index(None, "made_at"),)
+    name: orm.Mapped[str] = orm.mapped_column(primary_key=True)  # such as 0a1b….jpg
+    content: orm.Mapped[bytes]
+    width: orm.Mapped[int]
+    height: orm.Mapped[int]
+    made_at: orm.Mapped[datetime]  # when an Article last came to use it

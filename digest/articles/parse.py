@@ -59,6 +59,7 @@ class Entry:
     content_hash: str
     image_width: int = 0  # in pixels of its own; 0 is not known
     image_height: int = 0
+    image_kind: str = ""  # its format; empty is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ def clean(item: raw.Item, *, site: str = "") -> Entry | Fault:
         image_alt=image.alt[:_TITLE] if image else "",
         image_width=image.width if image and image.height else 0,
         image_height=image.height if image and image.width else 0,
+        image_kind=image.kind if image else "",
         author=_author(item.author),
         minutes=excerpt.minutes(item.minutes, text),
         categories=_categories(item.categories),

@@ -16,11 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import publications
 from digest.articles import changes, models, parse, topics, weblinks
 from digest.articles.models import Article, ArticleState
+from digest.articles.pictures import rows as pictures
 
 # Faults kept for the operator to see; a feed with more is broken as a whole, and the count tells so.
 MAX_FAULTS = 100
 _CHUNK = 500  # values in one IN list; SQLite takes 32,766 parameters in a statement
 _OPEN = (ArticleState.WAITING, ArticleState.HELD)
+_SHOWN = (*_OPEN, ArticleState.RELEASED)  # a mail may still show them
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ async def _joining_the_held(
 async def _insert(connection: AsyncConnection, to: Shelf, new: Sequence[changes.New], now: datetime) -> None:
     rows = [
         _columns(to, item.entry)
+        | pictures.new(item.entry, now if item.state in _OPEN else None)
         | {
             "publication_id": to.publication.id,
             "source_id": to.source.id,
@@ -186,7 +189,9 @@ async def _update(connection: AsyncConnection, to: Shelf, updated: Sequence[chan
 
 
 def _updated(to: Shelf, old: sa.Row[Any], entry: parse.Entry, now: datetime) -> dict[str, Any]:
-    return _columns(to, entry) | {
+    return {
+        **_columns(to, entry),
+        **pictures.kept(entry, old, now if old.state in _SHOWN else None),
         "article": old.id,
         "guid": entry.guid or old.guid,
         "release_at": _release_at(old, entry, now),
@@ -202,6 +207,7 @@ async def _before(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, 
         Article.position,
         Article.published_at,
         Article.release_at,
+        *pictures.COLUMNS,
     )
     found: dict[int, sa.Row[Any]] = {}
     for row in await connection.execute(sa.select(*columns).where(Article.id.in_(ids))):
@@ -225,10 +231,7 @@ def _columns(to: Shelf, entry: parse.Entry) -> dict[str, Any]:
         "title": entry.title,
         "standfirst": entry.standfirst,
         "body": entry.body,
-        "image_url": entry.image_url,
         "image_alt": entry.image_alt,
-        "image_width": entry.image_width,
-        "image_height": entry.image_height,
         "author": entry.author,
         "minutes": entry.minutes,
         "categories": list(entry.categories),

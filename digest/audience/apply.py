@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, errors, publications, sql
 from digest.articles import retag, sources, store
+from digest.articles.pictures import rows as pictures
 from digest.audience.models import Cadence, Subscription, SubscriptionState, TopicSet
 
 
@@ -44,6 +45,8 @@ async def apply(db: database.Database, spec: publications.Spec, now: datetime) -
         await _write(connection, row, spec, is_changed=bool(changed), now=now)
         if before and (retopic or "topics" in changed):
             await retag.run(connection, row.id, spec.topics, now)
+        if "images" in changed:
+            await pictures.reconsider(connection, row.id, rehosts=spec.images == "rehost", now=now)
     return Applied(row.id, created, changed)
 
 

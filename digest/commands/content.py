@@ -8,6 +8,7 @@ from typing import Any
 
 from digest import database, errors, publications
 from digest.articles import models, poll, release as releasing, sources, store, submit
+from digest.articles.pictures import gather
 from digest.audience import apply as applying
 from digest.commands import output, session
 from digest.run import wiring
@@ -60,6 +61,7 @@ def ingest(slug: str, source: str, *, now: str | None, as_json: bool) -> int:
     async def work(parts: wiring.Parts) -> tuple[poll.Polled, int]:
         publication = await _publication(parts.db, slug)
         polled = await sources.ingest(parts.db, parts.fetcher, publication, source, parts.clock())
+        await gather.run(parts.db, parts.gatherer, parts.clock())
         return polled, await releasing.run(parts.db, parts.clock())
 
     polled, released = session.play(work, at=session.clock_of(now))
@@ -89,6 +91,7 @@ def add(slug: str, path: Path, *, now: str | None, as_json: bool) -> int:
     async def work(parts: wiring.Parts) -> tuple[store.Stored, int]:
         publication = await _publication(parts.db, slug)
         stored = await submit.add(parts.db, publication, submissions, parts.clock())
+        await gather.run(parts.db, parts.gatherer, parts.clock())
         return stored, await releasing.run(parts.db, parts.clock())
 
     stored, released = session.play(work, at=session.clock_of(now))

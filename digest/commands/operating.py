@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import publications
+from digest.articles.pictures import prune as picture_pruning
 from digest.audience import models as audience, preferences
 from digest.commands import output, session
 from digest.editions import plan
@@ -49,11 +50,13 @@ def adopt() -> int:
 
 
 def prune(*, now: str | None, as_json: bool) -> int:
-    async def work(parts: wiring.Parts) -> pruning.Pruned:
+    async def work(parts: wiring.Parts) -> dict[str, int]:
         await instance.check(parts.db, parts.instance)
-        return await pruning.run(parts.db, parts.keep, parts.clock())
+        pruned = await pruning.run(parts.db, parts.keep, parts.clock())
+        pictures = await picture_pruning.run(parts.db, parts.keep_images, parts.clock())
+        return {**dataclasses.asdict(pruned), "pictures": pictures}
 
-    pruned = dataclasses.asdict(session.play(work, at=session.clock_of(now)))
+    pruned = session.play(work, at=session.clock_of(now))
     text = ", ".join(f"{count} {what}" for what, count in pruned.items())
     output.show(pruned, [f"Forgotten: {text}."], as_json=as_json)
     return 0

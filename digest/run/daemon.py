@@ -20,6 +20,7 @@ import uvicorn
 
 from digest import config, errors, links
 from digest.articles import release
+from digest.articles.pictures import gather, prune as picture_prune
 from digest.editions import plan
 from digest.outbox import crew, fill, notices, prune, reading
 from digest.run import exposing, loops, passes, processes, pulse, schedule, wiring
@@ -157,6 +158,7 @@ class Daemon:
         async def work() -> None:
             report = passes.Report(self.parts.clock())
             await passes.ingest(self.parts, report, report.now)
+            await gather.run(self.parts.db, self.parts.gatherer, self.parts.clock())
             await release.run(self.parts.db, self.parts.clock())
 
         await self.pulse.watch("ingest", work)
@@ -180,8 +182,9 @@ class Daemon:
             # A copy that is not to mail is not to forget either.
             await self.parts.fence()
             pruned = await prune.run(self.parts.db, self.parts.keep, self.parts.clock())
-            if pruned != prune.Pruned():
-                log.info("pruned", **dataclasses.asdict(pruned))
+            pictures = await picture_prune.run(self.parts.db, self.parts.keep_images, self.parts.clock())
+            if pruned != prune.Pruned() or pictures:
+                log.info("pruned", **dataclasses.asdict(pruned), pictures=pictures)
             return False
 
         await self.pulse.watch("prune", work)

@@ -15,6 +15,7 @@ import structlog
 
 from digest import errors
 from digest.articles import poll, release
+from digest.articles.pictures import gather
 from digest.audience import models as audience
 from digest.editions import models as editions, plan
 from digest.outbox import crew, fill, notices, retry
@@ -42,6 +43,7 @@ async def run_due(parts: Parts, now: datetime, sender: crew.Sender) -> Report:
     """Ingest, release, plan, fill and send all that is due at `now`. The sender's transport is open."""
     report = Report(now)
     await attempt(report, "ingest", lambda: ingest(parts, report, now))
+    await attempt(report, "images", lambda: gather.run(parts.db, parts.gatherer, now))
     await attempt(report, "release", lambda: release.run(parts.db, now))
     if not await attempt(report, "fence", lambda: instance.check(parts.db, parts.instance)):
         return report

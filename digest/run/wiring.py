@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import digest
 from digest import clock, config, database, errors, links, templating, urls
 from digest.articles import changes, fetch, poll
+from digest.articles.pictures import gather
 from digest.audience import suppression
 from digest.editions import compose, contents, plan
 from digest.outbox import (
@@ -46,10 +47,12 @@ class Parts:
     filler: fill.Filler
     policy: plan.Policy
     fetcher: poll.Fetcher
+    gatherer: gather.Gatherer
     engine: engines.Engine
     meter: meter.Meter
     instance: str
     keep: timedelta | None
+    keep_images: timedelta | None
     gate: gate.Gate
 
     def sender(self, way_out: transport.Transport) -> crew.Sender:
@@ -172,6 +175,14 @@ def fetcher(settings: config.Settings) -> poll.Fetcher:
     return poll.Fetcher(limits, rules, interval, ingest.max_entries)
 
 
+def gatherer(settings: config.Settings) -> gather.Gatherer:
+    """How pictures of Articles are looked at: with the same guards as feeds."""
+    ingest, limits = settings.ingest, fetcher(settings).limits
+    return gather.Gatherer(
+        dataclasses.replace(limits, max_bytes=ingest.image_max_bytes), measures=ingest.measure_images
+    )
+
+
 def policy(settings: config.Settings) -> plan.Policy:
     editions = settings.editions
     return plan.Policy(
@@ -215,10 +226,12 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             filler=fill.Filler(shelves, topics, batch_size=settings.outbox.batch_size, submit=driver.submit),
             policy=policy(settings),
             fetcher=fetcher(settings),
+            gatherer=gatherer(settings),
             engine=driver,
             meter=meter.Meter(db, at),
             instance=instance.name(home, settings.instance),
             keep=timedelta(days=settings.retention.deliveries_days) or None,
+            keep_images=timedelta(days=settings.retention.images_days) or None,
             gate=gate.Gate(rules(settings), exchangers=exchangers.Exchangers() if settings.throttle.mx else None),
         )
 

@@ -72,7 +72,7 @@ def test_what_is_long_over_is_forgotten_and_explained_as_such(operator: Operator
     operator("run", "--now", "2026-11-10T05:00:00Z")
     reader = "david.owens@example.org"
     before = len(operator("explain", "mias-feed", reader, "--json").document["editions"])
-    assert operator("prune", *NOW).out == "Forgotten: 0 deliveries, 0 batches, 0 editions, 0 selections.\n"
+    assert operator("prune", *NOW).out == "Forgotten: 0 deliveries, 0 batches, 0 editions, 0 selections, 0 pictures.\n"
     later = ("--now", "2027-03-01T05:00:00Z")
     pruned = operator("prune", *later, "--json").document
     assert pruned["deliveries"] > 0
