@@ -89,7 +89,8 @@ async def _proof(parts: wiring.Parts, slug: str, wish: Wish, now: datetime) -> P
         spec = publications.load(row.spec)
         reader = await _reader(connection, spec, wish)
         chosen, remark = await _chosen(connection, row, spec, reader=reader, now=now)
-        stories = await selections.load_stories(connection, chosen)
+        site = spec.base_url or parts.settings.base_url
+        stories = await selections.load_stories(connection, chosen, site=site)
     facts = _facts(spec, reader.choice, now)
     variant = await asyncio.to_thread(parts.writer.composed, spec, reader.locale, stories, chosen, facts)
     ready = parts.writer.proof(spec, variant)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import sql
 from digest.articles import models as articles
+from digest.articles.pictures import kinds, rows as pictures
 from digest.editions import choose, models as editions, outline
 
 
@@ -45,7 +46,8 @@ async def load_selection(connection: AsyncConnection, selection_id: int | None) 
     )
 
 
-async def load_stories(connection: AsyncConnection, chosen: choose.Chosen) -> list[outline.Story]:
+async def load_stories(connection: AsyncConnection, chosen: choose.Chosen, *, site: str = "") -> list[outline.Story]:
+    """`site` is where readers reach us, for pictures we have a copy of; without it their originals are named."""
     article = articles.Article
     ids = [pick.article_id for pick in (*chosen.full, *chosen.links)]
     statement = (
@@ -53,17 +55,17 @@ async def load_stories(connection: AsyncConnection, chosen: choose.Chosen) -> li
         .join(articles.Source, articles.Source.id == article.source_id)
         .where(article.id.in_(ids))
     )
-    return [_story(row) for row in await connection.execute(statement)]
+    return [_story(row, site) for row in await connection.execute(statement)]
 
 
-def _story(row: Any) -> outline.Story:
+def _story(row: Any, site: str) -> outline.Story:
     return outline.Story(
         id=row.id,
         version=row.version,
         title=row.title,
         url=row.url,
         standfirst=row.standfirst,
-        image_url=row.image_url,
+        image_url=_picture(row, site),
         image_alt=row.image_alt,
         image_width=row.image_width,
         image_height=row.image_height,
@@ -73,3 +75,10 @@ def _story(row: Any) -> outline.Story:
         published_at=row.published_at,
         related=tuple((title, url) for title, url in row.related),
     )
+
+
+def _picture(row: Any, site: str) -> str | None:
+    """Our copy, else the original, unless it is of a format that leaves an empty frame in many mail programs."""
+    if row.image_copy and site:
+        return f"{site}{pictures.PATH}{row.image_copy}"
+    return row.image_url if kinds.is_shown_everywhere(row.image_kind) else None

@@ -138,7 +138,8 @@ class Writer:
         """The digest of an Order that names what was chosen. Reads only."""
         assert order.chosen is not None
         async with self._db.reading() as connection:
-            stories = await selections.load_stories(connection, order.chosen)
+            site = self._site(order.shelf.spec)
+            stories = await selections.load_stories(connection, order.chosen, site=site)
             facts = await _facts(connection, order.edition)
         return await asyncio.to_thread(self.composed, order.shelf.spec, order.locale, stories, order.chosen, facts)
 
@@ -186,13 +187,16 @@ class Writer:
             selection_id,
             chosen,
             spec,
-            spec.base_url or self._imprint.base_url.rstrip("/"),
+            self._site(spec),
             "".join(variant.subject),
             message.prepare(variant.html, variant.text),
             self._letterhead(spec, is_list),
             sender.domain,
             self._imprint.keyring.signer(sender.domain) if self._imprint.keyring else None,
         )
+
+    def _site(self, spec: publications.Spec) -> str:
+        return spec.base_url or self._imprint.base_url.rstrip("/")
 
     def _letterhead(self, spec: publications.Spec, is_list: bool) -> headers.Letterhead:
         sender = addresses.parse(spec.sender_address)

@@ -15,8 +15,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from digest import database
+from digest.articles.pictures import rows as pictures
 from digest.web import guard, operations
-from digest.web.pages import confirm, home, less, mail, pause, problems, undo, unsubscribe
+from digest.web.pages import confirm, home, images, less, mail, pause, problems, undo, unsubscribe
 from digest.web.parts import Parts
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -30,6 +31,7 @@ PATHS: dict[str, dict[str, Page]] = {
     "/undo/{token}": {"GET": undo.show, "POST": undo.act},
     "/confirm/{token}": {"GET": confirm.show, "POST": confirm.act},
     "/mail/{token}": {"GET": mail.show},
+    pictures.PATH + "{name}": {"GET": images.show},
     "/health/live": {"GET": operations.live},
     "/health/ready": {"GET": operations.ready},
     "/metrics": {"GET": operations.metrics},
@@ -47,6 +49,7 @@ def create(parts: Parts) -> FastAPI:
     """The application."""
     app = FastAPI(title="digest", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
+    app.state.pictures = images.Shelf()
     for path, doors in PATHS.items():
         for spelling in {path, path.rstrip("/") + "/"}:
             app.router.routes.append(Route(spelling, Doors(path, doors), include_in_schema=False))
