@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, publications, urls, zones
 from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
-from digest.commands import output, sending, session, throttling
+from digest.commands import output, pictures, sending, session, throttling
 from digest.outbox import doubts, models as outbox
 from digest.run import instance, wiring
 
@@ -41,6 +41,7 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
             "tzdata": zones.version(),
             "publications": await _publications(connection),
             "sources": await _sources(connection),
+            "pictures": await pictures.gather(connection),
             "doubts_held": await _doubts_held(connection, parts.settings.smtp.doubt),
             "throttle": await throttling.plan(connection, parts),
         }
@@ -167,7 +168,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     told = [f"installation {found['instance']} on {found['database']}, time zone rules {found['tzdata']}", ""]
     for publication in found["publications"]:
         told += _publication_lines(publication)
-    told += _source_lines(found["sources"]) + sending.summary(found)
+    told += _source_lines(found["sources"]) + pictures.lines(found["pictures"]) + sending.summary(found)
     return told + throttling.warm_up(found["throttle"]) + _warning_lines(found["warnings"])
 
 
