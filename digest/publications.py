@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import addresses, database, errors, urls, zones
+from digest import addresses, database, errors, subjects, urls, zones
 
 FREQUENCIES = ("instant", "daily", "weekdays", "weekly", "fortnightly", "monthly")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -82,6 +82,7 @@ Colour = Annotated[str, AfterValidator(_colour)]
 Zone = Annotated[str, _checked(_zone)]
 Address = Annotated[str, _checked(_address)]
 Url = Annotated[str, _checked(_http)]
+Pattern = Annotated[str, AfterValidator(_one_line), _checked(subjects.check), Field(max_length=200)]
 Line = Annotated[str, AfterValidator(_one_line), Field(min_length=1, max_length=200)]
 
 
@@ -93,6 +94,16 @@ class Colours(Part):
     accent: Colour = "#0b5563"
     background: Colour = "#f4f6f7"
     text: Colour = "#1d2528"
+
+
+class Theme(Part):
+    """How a layout is dressed; what is not said is as the layout has it. Families every mail program has, no others:
+    a font that is fetched is a request that tells on the reader, and most programs drop it anyway.
+    """
+
+    headings: Literal["serif", "sans"] | None = None
+    text: Literal["serif", "sans"] | None = None
+    corners: Literal["round", "square"] | None = None
 
 
 class Logo(Part):
@@ -139,6 +150,8 @@ class Spec(Part):
     timezone: Zone = "UTC"
     locale: str = "en"
     layout: Line = "digest"
+    theme: Theme = Theme()
+    subject: Pattern = ""
     colours: Colours = Colours()
     logo: Logo | None = None
     images: Literal["link", "rehost"] = "link"

@@ -95,7 +95,7 @@ class Composer:
         """All blocks these Stories may need: milliseconds for each new one, next to nothing for those kept."""
         cleaned = {story.id: outline.clean(story, self._marks.without) for story in stories}
         with self._lock:
-            typesetter = self._typesetter(look)
+            typesetter = self._typesetter(look, typeset.INSTANT if look.is_single else None)
             pairs, inlined = self._find(typesetter, list(cleaned.values()))
         return Prepared(typesetter, cleaned, pairs, inlined)
 

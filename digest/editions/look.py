@@ -24,13 +24,18 @@ class Look:
 
     name: str
     base_url: str
+    slug: str = ""
     tagline: str = ""
     postal_address: str = ""
     colours: publications.Colours = field(default_factory=publications.Colours)
+    theme: publications.Theme = field(default_factory=publications.Theme)
     logo: publications.Logo | None = None
+    subject: str = ""
     locale: str = "en"
     timezone: str = "UTC"
     layout: str = "digest"
+    # One Article sent as it happens has a form of its own, whatever the layout.
+    is_single: bool = False
     topics: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -43,15 +48,23 @@ def of(spec: publications.Spec, base_url: str) -> Look:
     return Look(
         name=spec.name,
         base_url=spec.base_url or base_url.rstrip("/"),
+        slug=spec.slug,
         tagline=spec.tagline,
         postal_address=spec.postal_address,
         colours=spec.colours,
+        theme=spec.theme,
         logo=spec.logo,
+        subject=spec.subject,
         locale=spec.locale,
         timezone=spec.timezone,
         layout=spec.layout,
         topics=tuple((topic.slug, topic.name) for topic in spec.topics),
     )
+
+
+def suited(look: Look, frequency: str, count: int) -> Look:
+    """The Look for a digest of so many Articles: one alone, sent as it happens, has a form of its own."""
+    return replace(look, is_single=frequency == "instant" and count == 1)
 
 
 def clean(look: Look) -> Look:
@@ -67,7 +80,9 @@ def clean(look: Look) -> Look:
 
 @dataclass(frozen=True)
 class Shades:
-    """One scheme, light or dark: the page, the card on it, and what stands on both."""
+    """One scheme, light or dark: the page, the card on it, what stands on both; `ink` stands on the accent, and
+    `tint` is the ground where a picture is missing.
+    """
 
     page: str
     card: str
@@ -75,6 +90,8 @@ class Shades:
     muted: str
     accent: str
     rule: str
+    ink: str
+    tint: str
 
 
 @dataclass(frozen=True)
@@ -91,6 +108,26 @@ def palette(colours: publications.Colours) -> Palette:
     return Palette(light, dark)
 
 
+def adjustments(colours: publications.Colours) -> list[str]:
+    """Which of the chosen colours are not shown as they were chosen, in words for the publisher."""
+    light = palette(colours).light
+    pairs = (("text", colours.text, light.text), ("accent", colours.accent, light.accent))
+    return [
+        f"colours.{name}: {chosen} was {_moved(chosen, shown)} to {shown}, so that it can be read "
+        f"(on its ground it had a contrast of {_least(chosen, light):.1f}; {CONTRAST} is the least)"
+        for name, chosen, shown in pairs
+        if chosen != shown
+    ]
+
+
+def _moved(chosen: str, shown: str) -> str:
+    return "darkened" if _luminance(shown) < _luminance(chosen) else "lightened"
+
+
+def _least(colour: str, shades: Shades) -> float:
+    return min(contrast(colour, shades.page), contrast(colour, shades.card))
+
+
 def _lifted(page: str) -> str:
     """Paper a shade lighter than a dark page, if white can still be read on it."""
     card = mix(WHITE, page, 0.06)
@@ -100,9 +137,18 @@ def _lifted(page: str) -> str:
 def _shades(page: str, card: str, text: str, accent: str) -> Shades:
     # All of it stands on the page and on the card: the ground that leaves less contrast decides.
     ground = min(page, card, key=lambda colour: contrast(colour, _far_end(card)))
-    text = readable(text, ground)
-    muted = readable(mix(text, card, 0.68), ground)
-    return Shades(page, card, text, muted, readable(accent, ground), mix(text, card, 0.14))
+    text, accent = readable(text, ground), readable(accent, ground)
+    tint = mix(accent, card, 0.08)
+    return Shades(
+        page=page,
+        card=card,
+        text=text,
+        muted=readable(mix(text, card, 0.68), ground),
+        accent=accent,
+        rule=mix(text, card, 0.14),
+        ink=readable(card, accent),
+        tint=tint if contrast(text, tint) >= CONTRAST else card,
+    )
 
 
 def readable(colour: str, ground: str, least: float = CONTRAST) -> str:

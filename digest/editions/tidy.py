@@ -18,6 +18,8 @@ WEB = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 # Everything RFC 3986 allows in an address, "%" included, so what is quoted already is not quoted twice.
 URL_SAFE = ":/?#[]@!$&'()*+,;=%~-._"
 GLUE = "\u200d\ufe0f"
+# What fits beside the quoting marks of an answer, and on every screen.
+WIDTH = 72
 
 
 def line(text: str) -> str:
@@ -56,14 +58,21 @@ def _is_joined(character: str) -> bool:
     return character in GLUE or unicodedata.category(character).startswith("M")
 
 
-def wrap(text: str, width: int = 72, indent: str = "") -> str:
-    """Lines of at most `width`; a word longer than that, an address above all, stays whole."""
+def wrap(text: str, width: int = WIDTH, indent: str = "", hang: str = "") -> str:
+    """Lines of at most `width`, all but the first after `hang`; a word longer than that, an address above all, stays
+    whole.
+    """
     lines = textwrap.wrap(
         text,
         width,
         initial_indent=indent,
-        subsequent_indent=indent,
+        subsequent_indent=hang or indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
     return "\n".join(lines)
+
+
+def centre(text: str, width: int = WIDTH) -> str:
+    """The text in the middle of the column, without blanks behind it."""
+    return "\n".join(line.center(width).rstrip() for line in wrap(text, width).splitlines())

@@ -13,15 +13,17 @@ import jinja2
 from markupsafe import Markup
 
 from digest import errors, templating
-from digest.editions import look, outline, stylesheet, tidy, wording
+from digest.editions import filters, look, outline, stylesheet, tidy, wording
 from digest.editions.blocks import Fill, Marks, Slot
 
 SHEET = "parts/style.css"
 # The layout all others lie over.
 BASE = "digest"
+# The form of a single Article sent as it happens.
+INSTANT = "instant"
 NOTICES = ("confirm", "welcome", "goodbye")
 # Every link a reader may follow to change something, or to see this mail, is a fixed address and the token.
-PATHS = {name: f"/{name}/" for name in ("unsubscribe", "less", "pause", "mail", "confirm")}
+PATHS = {name: f"/{name}/" for name in ("unsubscribe", "less", "pause", "topics", "mail", "confirm")}
 
 
 class TemplateError(errors.DigestError):
@@ -32,23 +34,26 @@ class LayoutError(errors.DigestError):
     """There is no such layout."""
 
 
-def environment(root: Path, layout: str, notice: str | None = None) -> jinja2.Environment:
-    """The templates of a layout, or of a notice in it, compiled and checked. Raises TemplateError, LayoutError."""
-    layers = [notice or layout, layout, BASE]
+def environment(root: Path, layout: str, form: str | None = None) -> jinja2.Environment:
+    """The templates of a layout, or of a form in it, compiled and checked. Raises TemplateError, LayoutError."""
+    layers = [form or layout, layout, BASE]
     _check_layout(root, layout)
     found = templating.environment([root / layer for layer in dict.fromkeys(layers)])
     found.add_extension("jinja2.ext.i18n")
-    found.filters["shorten"] = tidy.shorten
-    found.filters["wrap"] = tidy.wrap
+    filters.add(found)
     for file in found.list_templates():
         _compile(found, file)
     return found
 
 
 def _check_layout(root: Path, layout: str) -> None:
-    known = sorted(folder.name for folder in root.iterdir() if folder.is_dir() and folder.name not in NOTICES)
+    known = layouts(root)
     if layout not in known:
         raise LayoutError(f"no mail layout '{layout}'; there are: {', '.join(known)}")
+
+
+def layouts(root: Path) -> list[str]:
+    return sorted({folder.name for folder in root.iterdir() if folder.is_dir()} - {INSTANT, *NOTICES})
 
 
 def _compile(found: jinja2.Environment, file: str) -> None:
@@ -108,7 +113,7 @@ class Typesetter:
             said = self._say((Fill.DATES, Fill.WHY), {"facts": facts})
             # One Edition at a time: what it says of itself is the same for all its variants.
             self._said = {facts: said}
-        return said | self._say((Fill.SUBJECT, Fill.OPENING, Fill.KICKER, Fill.MORE), {"told": told})
+        return said | self._say((Fill.SUBJECT, Fill.OPENING, Fill.KICKER, Fill.MORE), {"told": told, "facts": facts})
 
     def _say(self, fills: Iterable[Fill], context: Mapping[str, Any]) -> dict[Fill, str]:
         return {fill: tidy.line(self.render(_phrase(fill), context)) for fill in fills}

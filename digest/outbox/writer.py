@@ -151,7 +151,9 @@ class Writer:
         chosen: choose.Chosen,
         facts: outline.Facts,
     ) -> compose.Variant:
-        prepared = self._composer.prepare(self._look(spec, locale), stories)
+        count = len(chosen.full) + len(chosen.links) + len(chosen.more)
+        dressed = look.suited(self._look(spec, locale), facts.frequency, count)
+        prepared = self._composer.prepare(dressed, stories)
         return prepared.variant(_choice(chosen), facts)
 
     def proof(self, spec: publications.Spec, variant: compose.Variant) -> Ready:

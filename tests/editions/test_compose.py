@@ -18,6 +18,7 @@ from digest.editions.compose import Choice, Composer, Slot
 from tests.support import stories
 from tests.support.stories import CAST, FULL, MIAS, ONE, TROUBLE, WEEKLY, a_story, files, read
 
+AS_IT_HAPPENS = dataclasses.replace(WEEKLY, frequency="instant", since=None)
 GOLDEN = Path(__file__).parents[1] / "golden"
 TEMPLATES = templating.data_dir("templates") / "email"
 
@@ -54,6 +55,18 @@ def test_a_digest_looks_as_it_did(composer, name, choice):
     prepared = composer.prepare(MIAS, CAST)
     assert prepared.inlined
     agrees_with_golden(name, prepared.variant(choice, WEEKLY))
+
+
+@pytest.mark.parametrize("layout", ["compact", "gazette"])
+def test_a_layout_looks_as_it_did(composer, layout):
+    prepared = composer.prepare(dataclasses.replace(MIAS, layout=layout), CAST)
+    assert prepared.inlined
+    agrees_with_golden(f"{layout}-full", prepared.variant(FULL, WEEKLY))
+
+
+def test_a_story_as_it_happens_looks_as_it_did(composer):
+    look = dataclasses.replace(MIAS, is_single=True)
+    agrees_with_golden("instant", composer.prepare(look, CAST).variant(ONE, AS_IT_HAPPENS))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +111,7 @@ def test_every_link_of_ours_is_a_fixed_address_and_the_token(composer):
     for segments in (variant.html, variant.text):
         before = [segments[at - 1] for at, segment in enumerate(segments) if segment is Slot.TOKEN]
         paths = {text.rpartition("https://mias.example.org")[2] for text in before}
-        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/mail/"}
+        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/topics/", "/mail/"}
 
 
 def test_nothing_internal_is_left_in_a_mail(composer):
@@ -255,10 +268,46 @@ def test_an_edited_template_shows_in_the_next_mail(own_templates):
 
 
 def test_a_publication_with_an_unknown_layout_is_told_which_there_are(composer):
-    with pytest.raises(typeset.LayoutError, match="no mail layout 'nowhere'; there are: digest"):
+    with pytest.raises(typeset.LayoutError, match="no mail layout 'nowhere'; there are: compact, digest, gazette"):
         composer.prepare(dataclasses.replace(MIAS, layout="nowhere"), CAST)
 
 
-def test_a_notice_is_no_layout(composer):
+@pytest.mark.parametrize("form", ["welcome", "instant"])
+def test_a_notice_or_a_form_is_no_layout(composer, form):
     with pytest.raises(typeset.LayoutError):
-        composer.prepare(dataclasses.replace(MIAS, layout="welcome"), CAST)
+        composer.prepare(dataclasses.replace(MIAS, layout=form), CAST)
+
+
+def test_a_publication_without_topics_offers_no_choice_of_them(composer):
+    variant = composer.prepare(dataclasses.replace(MIAS, topics=()), CAST).variant(ONE, WEEKLY)
+    assert all("/topics/" not in read(part) for part in (variant.html, variant.text))
+
+
+@pytest.mark.parametrize("layout", ["digest", "compact", "gazette"])
+@pytest.mark.parametrize("is_single", [False, True])
+def test_every_layout_has_one_first_heading_and_a_way_out_before_it(composer, layout, is_single):
+    look = dataclasses.replace(MIAS, layout=layout, is_single=is_single)
+    html = read(composer.prepare(look, CAST).variant(ONE, WEEKLY).html)
+    assert html.count("<h1") == 1
+    assert html.index("/unsubscribe/") < html.index("<h1")
+
+
+def test_a_story_sent_alone_is_what_the_mail_is_about(composer):
+    look = dataclasses.replace(MIAS, is_single=True)
+    html = read(composer.prepare(look, CAST).variant(ONE, WEEKLY).html)
+    assert "A walk after dinner" in html[html.index("<h1") : html.index("</h1>")]
+
+
+def test_the_logo_is_the_heading_in_place_of_the_name(composer):
+    logo = publications.Logo(url="https://mias.example.org/logo.png", alt="Mia's Feed", width=120, height=40)
+    html = read(composer.prepare(dataclasses.replace(MIAS, logo=logo), CAST).variant(ONE, WEEKLY).html)
+    heading = html[html.index("<h1") : html.index("</h1>")]
+    assert "<img" in heading
+    assert not heading.endswith("Mia's Feed")
+
+
+def test_a_theme_dresses_a_layout(composer):
+    theme = publications.Theme(headings="sans", text="serif", corners="square")
+    html = read(composer.prepare(dataclasses.replace(MIAS, theme=theme), CAST).variant(ONE, WEEKLY).html)
+    assert "Georgia" not in html[html.index("<h1") : html.index("</h1>")]
+    assert "border-radius:8px" not in html

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from digest import templating
@@ -12,7 +13,16 @@ from tests.support.stories import CAST, MIAS, TOKEN, WEEKLY, a_story, files
 
 ROOT = templating.data_dir("templates") / "email"
 COMPOSER = Composer()
-TEMPLATES = typeset.environment(ROOT, MIAS.layout)
+# Each layout, and the form of a single Article over each of them.
+LOOKS = {
+    f"{layout}{'-single' * is_single}": dataclasses.replace(MIAS, layout=layout, is_single=is_single)
+    for layout in typeset.layouts(ROOT)
+    for is_single in (False, True)
+}
+TEMPLATES = {
+    (look.layout, look.is_single): typeset.environment(ROOT, look.layout, typeset.INSTANT if look.is_single else None)
+    for look in LOOKS.values()
+}
 SLUGS = st.sampled_from(["heart", "food", "sleep", "left the publication", None])
 ANY_TEXT = st.text(max_size=40) | st.sampled_from(["&amp;", "&#0;", "<!--", "-->", "]]>", "\x85", "\ud800", "\ufffe"])
 
@@ -28,7 +38,7 @@ def choices(draw, ids=tuple(story.id for story in CAST)) -> Choice:
 def alone(look, stories, choice) -> dict[str, str]:
     """The same mail without marks, cuts or joins: the pieces rendered in their final order, inlined as they are."""
     marks = blocks.Marks()
-    typesetter = typeset.Typesetter(TEMPLATES, look, marks, "")
+    typesetter = typeset.Typesetter(TEMPLATES[look.layout, look.is_single], look, marks, "")
     topics = typesetter.look.topics
     cleaned = {story.id: outline.clean(story, str) for story in stories}
     pieces = {piece.key: piece for piece in outline.superset(cleaned.values(), topics)}
@@ -43,10 +53,12 @@ def alone(look, stories, choice) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("name", LOOKS)
 @settings(max_examples=200, deadline=None)
-@given(choices())
-def test_a_join_is_what_inlining_the_subset_alone_gives(choice):
-    assert files(COMPOSER.prepare(MIAS, CAST).variant(choice, WEEKLY)) == alone(MIAS, CAST, choice)
+@given(choice=choices())
+def test_a_join_is_what_inlining_the_subset_alone_gives(name, choice):
+    look = LOOKS[name]
+    assert files(COMPOSER.prepare(look, CAST).variant(choice, WEEKLY)) == alone(look, CAST, choice)
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,7 +7,6 @@ from hypothesis import given, strategies as st
 
 from digest import publications
 from digest.editions import look
-from digest.editions.look import Shades
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
@@ -33,11 +32,30 @@ def test_everything_that_is_written_can_be_read(accent, background, text):
     for shades in (palette.light, palette.dark):
         for ink, ground in itertools.product((shades.text, shades.muted, shades.accent), (shades.page, shades.card)):
             assert look.contrast(ink, ground) >= 4.5, (ink, ground, shades)
+        assert look.contrast(shades.ink, shades.accent) >= 4.5, shades
+        assert look.contrast(shades.text, shades.tint) >= 4.5, shades
 
 
 def test_the_chosen_colours_are_kept_where_they_can_be_read():
     light = look.palette(publications.Colours(accent="#0b6e78", background="#f4f6f7", text="#1c262d")).light
-    assert light == Shades("#f4f6f7", "#ffffff", "#1c262d", light.muted, "#0b6e78", light.rule)
+    assert (light.page, light.card, light.text, light.accent) == ("#f4f6f7", "#ffffff", "#1c262d", "#0b6e78")
+
+
+def test_a_colour_that_was_moved_is_told_with_what_it_became():
+    pale = publications.Colours(accent="#ffd54a", background="#ffffff", text="#222222")
+    [told] = look.adjustments(pale)
+    shown = look.palette(pale).light.accent
+    assert told.startswith(f"colours.accent: #ffd54a was darkened to {shown}, so that it can be read")
+    [told] = look.adjustments(publications.Colours(accent="#8888ff", background="#101010", text="#303030"))
+    assert told.startswith("colours.text: #303030 was lightened to #")
+    assert look.adjustments(publications.Colours()) == []
+
+
+def test_one_article_as_it_happens_has_a_form_of_its_own():
+    made = look.Look("A", "https://a.example")
+    assert look.suited(made, "instant", 1).is_single
+    assert not look.suited(made, "instant", 2).is_single
+    assert not look.suited(made, "daily", 1).is_single
 
 
 def test_a_look_is_made_from_what_the_publisher_wrote():

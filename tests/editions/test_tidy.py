@@ -78,3 +78,12 @@ def test_lines_end_at_seventy_two_columns_but_an_address_stays_whole():
     wrapped = tidy.wrap(f"{'word ' * 20}{address}", indent="  ").splitlines()
     assert wrapped[-1] == f"  {address}"
     assert all(len(line) <= 72 for line in wrapped[:-1])
+
+
+def test_a_centred_text_has_no_blanks_behind_it():
+    assert tidy.centre("abcd", 10) == "   abcd"
+    assert tidy.centre("one two three", 9) == " one two\n  three"
+
+
+def test_lines_hang_below_their_mark():
+    assert tidy.wrap("* one two", 6, hang="  ") == "* one\n  two"
