@@ -22,6 +22,8 @@ def _fetch_nothing(url: str) -> None:
 
 
 cssutils.util._defaultFetcher = _fetch_nothing
+# Colours stay as they were written: "#fff" is right in a style, and wrong in what mail programs make of it.
+cssutils.ser.prefs.minimizeColorHash = False
 
 # What premailer, cssutils and lxml are known to raise on odd input; there is no common base class.
 FAULTS = (
@@ -59,7 +61,7 @@ def _premailer(document: str) -> premailer.Premailer:
         align_floating_images=False,
         allow_network=False,
         allow_loading_external_files=False,
-        # It would write width="auto", which Outlook reads as 0.
-        disable_basic_attributes=["width", "height"],
+        # It would write width="auto", which Outlook reads as 0, and a bgcolor on elements that know none.
+        disable_basic_attributes=["width", "height", "bgcolor"],
         cssutils_logging_level=logging.CRITICAL,
     )
