@@ -102,7 +102,7 @@ class Letter:
     @cached_property
     def opening(self) -> str:
         """What mail programs show beside the subject."""
-        found = _elements(self.html, "opening")
+        found = _elements(self.html, "hello")
         return " ".join((found[0].text or "").split()) if found else ""
 
     @cached_property
@@ -122,7 +122,7 @@ def _elements(html: str, *classes: str) -> list[lxml.html.HtmlElement]:
     # A notice from elsewhere may be text alone.
     if not html:
         return []
-    tags = lxml.html.document_fromstring(html).iter("h2", "h3", "li", "td")
+    tags = lxml.html.document_fromstring(html).iter("h1", "h2", "h3", "li", "td", "p")
     return [element for element in tags if set(classes) & set((element.get("class") or "").split())]
 
 

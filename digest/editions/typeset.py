@@ -23,7 +23,7 @@ BASE = "digest"
 INSTANT = "instant"
 NOTICES = ("confirm", "welcome", "goodbye")
 # Every link a reader may follow to change something, or to see this mail, is a fixed address and the token.
-PATHS = {name: f"/{name}/" for name in ("unsubscribe", "less", "pause", "topics", "mail", "confirm")}
+PATHS = {name: f"/{name}/" for name in ("unsubscribe", "less", "pause", "mail", "confirm")}
 
 
 class TemplateError(errors.DigestError):

@@ -111,7 +111,7 @@ def test_every_link_of_ours_is_a_fixed_address_and_the_token(composer):
     for segments in (variant.html, variant.text):
         before = [segments[at - 1] for at, segment in enumerate(segments) if segment is Slot.TOKEN]
         paths = {text.rpartition("https://mias.example.org")[2] for text in before}
-        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/topics/", "/mail/"}
+        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/mail/"}
 
 
 def test_nothing_internal_is_left_in_a_mail(composer):
@@ -276,11 +276,6 @@ def test_a_publication_with_an_unknown_layout_is_told_which_there_are(composer):
 def test_a_notice_or_a_form_is_no_layout(composer, form):
     with pytest.raises(typeset.LayoutError):
         composer.prepare(dataclasses.replace(MIAS, layout=form), CAST)
-
-
-def test_a_publication_without_topics_offers_no_choice_of_them(composer):
-    variant = composer.prepare(dataclasses.replace(MIAS, topics=()), CAST).variant(ONE, WEEKLY)
-    assert all("/topics/" not in read(part) for part in (variant.html, variant.text))
 
 
 @pytest.mark.parametrize("layout", ["digest", "compact", "gazette"])
