@@ -11,11 +11,21 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from digest import prepared
+from digest.articles.pictures import prune as picture_prune
 from digest.outbox import prune
 from tests.support import world as worlds
 
 pytestmark = pytest.mark.anyio
-GROWING = ("subscribers", "subscriptions", "editions", "deliveries", "changes", "suppressions", "selections")
+GROWING = (
+    "subscribers",
+    "subscriptions",
+    "editions",
+    "deliveries",
+    "changes",
+    "suppressions",
+    "selections",
+    "pictures",
+)
 # Partial indexes of the few rows that are still to be dealt with: to walk one of them is the point.
 SMALL = ("ix_deliveries_retry", "ix_deliveries_batch", "ix_deliveries_in_flight", "ix_editions_state")
 
@@ -67,5 +77,6 @@ async def test_no_pass_walks_a_table_that_grows(
         await world.parts.meter.text()
         await world.run()
         await prune.run(world.parts.db, timedelta(days=1), world.now + timedelta(days=90))
+        await picture_prune.run(world.parts.db, timedelta(days=1), world.now)
         assert len(world.mails) > 4
     assert walks == {}

@@ -22,8 +22,9 @@ _IMAGE = re.compile(r"<img\b[^>]*>")
 _ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 _FIGURE = re.compile(r"<figure\b[^>]*>(.*?)</figure>", re.DOTALL)
 _CAPTION = re.compile(r"<figcaption\b[^>]*>(.*?)</figcaption>", re.DOTALL)
-# Commas may stand in addresses (image services), so only one before white space ends a candidate (HTML §4.8.4.2.1).
-_CANDIDATE = re.compile(r"\s*(\S+?)(?:\s+(\d{1,5})w|\s+(\d(?:\.\d+)?)x)?\s*(?:,\s+|,?$)")
+# "300w", and the next address where somebody left out the space after the comma.
+_DESCRIPTOR = re.compile(r"(?:(\d{1,5})w|\d{1,2}(?:\.\d{1,3})?x)(?:,(\S*))?", re.ASCII)
+_LONGEST_SRCSET = 20_000
 _MOST_CANDIDATES = 30
 
 
@@ -74,11 +75,19 @@ def _source(image: Mapping[str, str], base: str) -> str | None:
 
 
 def _candidates(srcset: str) -> Iterator[tuple[str, int]]:
-    for number, match in enumerate(_CANDIDATE.finditer(srcset)):
-        if number == _MOST_CANDIDATES:
+    """Addresses with their widths. Commas may stand in an address (image services), so white space tells the parts."""
+    url, count = "", 0
+    for token in srcset[:_LONGEST_SRCSET].split():
+        descriptor = _DESCRIPTOR.fullmatch(token) if url else None
+        if descriptor is None:
+            url = "" if token.endswith(",") else token  # with a comma behind it, it has no descriptor
+            continue
+        if descriptor[1] and not url.startswith("data:"):
+            yield url, int(descriptor[1])
+            count += 1
+        if count == _MOST_CANDIDATES:
             return
-        if match[1] and not match[1].startswith("data:") and match[2]:
-            yield match[1], int(match[2])
+        url = descriptor[2] or ""
 
 
 def _fitting(sized: Iterable[tuple[str, int]]) -> list[str]:

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from digest.articles import sanitise
@@ -59,6 +61,9 @@ def test_emoji_become_the_letters_they_stand_for() -> None:
         ('<img src="/a.jpg" srcset="/a.webp 1200w">', "https://ward.example.org/a.jpg"),
         ('<img srcset="https://i.example/w_800,h_600/a.jpg 800w, https://i.example/w_1600,h_9/a.jpg 1600w">',
          "https://i.example/w_1600,h_9/a.jpg"),
+        ('<img src="/a.jpg" srcset="/a-300.jpg 300w,/a-900.jpg 900w,/b.jpg">', "https://ward.example.org/a-900.jpg"),
+        ('<img src="/a.jpg" srcset="/a.jpg 1x, /a@2.jpg 2x">', "https://ward.example.org/a.jpg"),
+        ('<img src="/a.jpg" srcset="/b.jpg, 900w">', "https://ward.example.org/a.jpg"),
         ('<picture><source srcset="/a.avif" type="image/avif"><img src="/a.png"></picture>',
          "https://ward.example.org/a.png"),
         ('<img src="/a.jpg" srcset="javascript:alert(1) 1200w, data:x 2000w">', "https://ward.example.org/a.jpg"),
@@ -99,3 +104,21 @@ def test_words_come_from_alt_caption_or_title(markup: str, alt: str) -> None:
 def test_a_hundred_thousand_candidates_are_not_all_read() -> None:
     many = ", ".join(f"/{number}.jpg {number}w" for number in range(1000, 20_000))
     assert tags.read(cleaned(f'<img src="/a.jpg" srcset="{many}">'))[0].url == "https://ward.example.org/1029.jpg"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "srcset='{} x 900w'",
+        "srcset='{}'",
+        "src='/{}'",
+        "src='/x.jpg' class='{}'",
+        "src='/x.jpg' style='{}'",
+        "alt='{}' src='/x'",
+    ],
+)
+@pytest.mark.parametrize("part", ["a", "a ", ",", "/share/", "1w,", "width:", "avatar", "-"])
+def test_no_attribute_keeps_it_busy(attributes: str, part: str) -> None:
+    started = time.monotonic()
+    tags.read(cleaned(f"<img {attributes.format(part * (150_000 // len(part)))}>"))
+    assert time.monotonic() - started < 1
