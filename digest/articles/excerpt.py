@@ -39,12 +39,20 @@ def standfirst(summary: str, body: str, *, title: str = "") -> str:
     if asides.is_cut(whole, told) or told.endswith(("…", "...")):
         # Our own cut of the same words is no shorter, and it ends where a sentence does.
         return shorten(begun if begun.startswith(stem) else f"{stem}…")
-    return shorten(told)
+    return shorten(_without_title(told, title))
 
 
 def opening(body: str) -> str:
-    """The first real paragraph, with the next if it is short; of an Article without any, what else there is."""
-    blocks = list(prose.blocks(body))
+    """The first real paragraph, with the next if it is short; of an Article without any, what else there is.
+
+    Where a feed has one text only, that may be an excerpt which software has cut.
+    """
+    text = _beginning(list(prose.blocks(body)))
+    told = asides.without_additions(text)
+    return f"{told}…" if asides.is_cut(text, told) else told
+
+
+def _beginning(blocks: Sequence[prose.Block]) -> str:
     real = (number for number, block in enumerate(blocks) if _is_real(block))
     first = next(real, None)
     if first is None:

@@ -75,6 +75,8 @@ REAL = "Ten minutes on foot did more than an hour at the gym, a study of twelve 
         ("<pre>print('x')</pre>", "print('x')"),
         (f"<blockquote>{REAL}</blockquote>", REAL),
         ("<p>日本語の短い文。</p>", "日本語の短い文。"),
+        ("Salt keeps many awake […] The post Salt appeared first on Ward Notes.", "Salt keeps many awake…"),
+        (f"<p>{REAL} <a href='x'>Read more</a></p>", REAL),
         ("<p>Read more</p>", ""),
         ("<img src='x'>", ""),
     ],
