@@ -13,8 +13,9 @@ import pytest
 
 from digest.articles import submit
 from digest.articles.pictures import header
+from digest.audience import apply
 from digest.web import app, parts as web
-from tests.support import drawings, feedserver, world as worlds
+from tests.support import cast, drawings, feedserver, world as worlds
 from tests.support.feedserver import Reply
 from tests.support.world import World
 
@@ -64,6 +65,7 @@ async def test_a_copy_is_in_the_mail_and_on_our_pages(world: World) -> None:
         await publish(world, server.url("/a.webp"))
         await world.run(after=DAY)
     shown = picture(world)
+    assert 4 * int(shown["height"]) == 3 * int(shown["width"])
     assert shown["src"].startswith(f"{world.parts.settings.base_url}/images/")
     answer = await fetched(world, shown["src"])
     assert answer.headers["Content-Type"] == "image/jpeg"
@@ -89,3 +91,14 @@ async def test_a_format_that_leaves_an_empty_frame_is_left_out_without_a_copy(wo
         await world.run(after=DAY)
     assert world.told("anna@example.org") == [("walk",)]
     assert picture(world) == {}
+
+
+async def test_a_measured_picture_has_its_room_reserved(world: World) -> None:
+    world.parts = dataclasses.replace(world.parts, gatherer=drawings.GATHERER)
+    await apply.apply(world.parts.db, cast.a_spec(images="link"), world.now)
+    await world.subscribe("anna@example.org")
+    with feedserver.serve({"/a.jpg": Reply(body=drawings.a_picture(size=(1600, 1200)))}) as server:
+        await publish(world, server.url("/a.jpg"))
+        await world.run(after=DAY)
+        assert picture(world)["src"] == server.url("/a.jpg")
+    assert 4 * int(picture(world)["height"]) == 3 * int(picture(world)["width"])
