@@ -15,11 +15,11 @@ from typer.exceptions import TyperException
 
 from digest import errors
 from digest.commands import groups
-from digest.commands.options import Email, Json, Now, Pace, Slug
+from digest.commands.options import AsReader, Email, Json, Layout, Locale, Notice, Now, Pace, Slug
 
 DONE, UNABLE, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 # What the surroundings do to us rather than what somebody typed. By name, so that telling the two apart loads nothing.
-SURROUNDINGS = {"DatabaseError", "SchemaError", "InstanceError", "FolderError", "ListenError"}
+SURROUNDINGS = {"DatabaseError", "SchemaError", "InstanceError", "FolderError", "ListenError", "BrowserError"}
 
 app = typer.Typer(
     add_completion=False,
@@ -188,13 +188,37 @@ def preview(
     publication: Slug,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.", show_default=False)],
     frequency: Pace = None,
-    subscriber: Annotated[str | None, typer.Option(metavar="EMAIL", help="As this reader would get it now.")] = None,
+    subscriber: AsReader = None,
+    layout: Layout = None,
+    locale: Locale = None,
+    notice: Notice = None,
+    png: Annotated[bool, typer.Option("--png", help="Pictures too, taken with Chromium, in every layout.")] = False,
     now: Now = None,
 ) -> int:
-    """Write the digest as .html, .txt and .eml. Sends nothing, changes nothing."""
-    from digest.commands import preview
+    """Write the digest as .html, .txt and .eml, and as pictures. Sends nothing, changes nothing."""
+    from digest.commands import preview, proofs
 
-    return preview.write(publication, out, preview.Wish(frequency, subscriber), now=now)
+    wish = proofs.Wish(frequency, subscriber, layout, locale, notice)
+    return preview.write(publication, out, wish, with_pictures=png, now=now)
+
+
+@app.command("send-test")
+def send_test(
+    publication: Slug,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Where it goes.", show_default=False)],
+    frequency: Pace = None,
+    subscriber: AsReader = None,
+    layout: Layout = None,
+    locale: Locale = None,
+    notice: Notice = None,
+    now: Now = None,
+    json: Json = False,
+) -> int:
+    """Send one mail as preview shows it, marked as a test, by the configured relay. Changes nothing."""
+    from digest.commands import proofs, send_test
+
+    wish = proofs.Wish(frequency, subscriber, layout, locale, notice)
+    return send_test.send(publication, address, wish, now=now, as_json=json)
 
 
 @app.command()

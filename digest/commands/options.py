@@ -12,3 +12,7 @@ Now = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Pace = Annotated[str | None, typer.Option(metavar="FREQUENCY", help="daily, weekly …")]
+AsReader = Annotated[str | None, typer.Option("--subscriber", metavar="EMAIL", help="As this reader would get it now.")]
+Layout = Annotated[str | None, typer.Option(metavar="LAYOUT", help="Instead of the publication's own.")]
+Locale = Annotated[str | None, typer.Option(metavar="LOCALE", help="In this language, like de or ar.")]
+Notice = Annotated[str | None, typer.Option(metavar="NOTICE", help="Not a digest: confirm, welcome, goodbye …")]

@@ -1,154 +1,70 @@
-"""`preview`: a digest as .html, .txt and .eml files, to be looked at. Reads only; nothing is interned, nothing sent.
+"""`preview`: a mail as .html, .txt and .eml, to be looked at, and as pictures in every layout. Sends nothing."""
 
-With a reader, what that reader would get now; without, the newest Articles. The links in it carry a token of
-Subscription 0, which there never is, so a click on one does nothing.
-"""
-
-import asyncio
-import os
-from dataclasses import dataclass
-from datetime import datetime
+import dataclasses
+import itertools
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from digest import addresses, errors, publications, zones
-from digest.audience import preferences, start
-from digest.commands import lookup, output, session
-from digest.editions import blocks, cadence, choose, outline, plan
-from digest.outbox import selections
+from digest.commands import browser, files, output, proofs, session, snapshots
+from digest.editions import typeset, wording
 from digest.run import wiring
 
-
-class PreviewError(errors.DigestError):
-    """There is nothing to show."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    frequency: str | None = None
-    subscriber: str | None = None
+# Pictures show what becomes of a layout when the page runs the other way; one language of each direction will do.
+RIGHT_TO_LEFT, LEFT_TO_RIGHT = "ar", "en"
 
 
-@dataclass(frozen=True)
-class Reader:
-    """For whom: somebody of the list, or anybody."""
-
-    choice: preferences.Choice
-    email: str
-    name: str = ""
-    locale: str | None = None
-    covered_to: int | None = None
-
-    @property
-    def topics(self) -> frozenset[str] | None:
-        return None if self.choice.topics is None else frozenset(self.choice.topics)
+@dataclasses.dataclass(frozen=True)
+class Preview:
+    material: proofs.Material
+    proof: proofs.Proof
+    pages: list[snapshots.Page]
+    images: dict[str, bytes]
+    missing: list[str]
 
 
-@dataclass(frozen=True)
-class Proof:
-    html: str
-    text: str
-    content: bytes
-    subject: str
-    remark: str
+def write(slug: str, folder: Path, wish: proofs.Wish, *, with_pictures: bool, now: str | None) -> int:
+    if with_pictures:
+        browser.check()
+    name = "-".join(filter(None, (slug, wish.notice, wish.frequency, wish.layout, wish.locale)))
 
+    async def work(parts: wiring.Parts) -> Preview:
+        material = await proofs.gather(parts, slug, wish)
+        proof = await proofs.compose(parts, material)
+        pages = await _pages(parts, name, material, wish) if with_pictures else []
+        urls = dict.fromkeys(url for page in pages for url in snapshots.addresses(page.html))
+        return Preview(material, proof, pages, *await snapshots.load(list(urls), parts.fetcher.limits))
 
-def write(slug: str, folder: Path, wish: Wish, *, now: str | None) -> int:
-    async def work(parts: wiring.Parts) -> Proof:
-        return await _proof(parts, slug, wish, parts.clock())
-
-    proof = session.play(work, at=session.clock_of(now))
-    folder.mkdir(parents=True, exist_ok=True)
-    name = slug + (f"-{wish.frequency}" if wish.frequency else "")
-    written = [
-        _write(folder / f"{name}.html", proof.html.encode()),
-        _write(folder / f"{name}.txt", proof.text.encode()),
-        _write(folder / f"{name}.eml", proof.content),
-    ]
-    if proof.remark:
-        output.remark(proof.remark)
-    print(proof.subject)
-    for path in written:
+    made = session.play(work, at=session.clock_of(now))
+    written = _write(folder, name, made.proof)
+    taken = snapshots.take(made.pages, folder, made.images) if with_pictures else snapshots.Taken([], [])
+    for remark in (*filter(None, [made.material.remark]), *made.missing, *taken.remarks):
+        output.remark(*output.cleaned([remark]))
+    print(made.proof.subject)
+    for path in (*written, *taken.paths):
         print(f"  {path}")
     return 0
 
 
-def _write(path: Path, content: bytes) -> Path:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    return draft.replace(path)
+async def _pages(parts: wiring.Parts, name: str, material: proofs.Material, wish: proofs.Wish) -> list[snapshots.Page]:
+    """The mail in every layout and both directions, or in those that were asked for."""
+    layouts = [wish.layout] if wish.layout else typeset.layouts(wiring.mail_templates(parts.home))
+    locale = material.reader.locale or material.spec.locale
+    locales = [locale] if wish.locale else _both_directions(locale)
+    pages = []
+    for layout, language in itertools.product(layouts, locales):
+        proof = await proofs.compose(parts, material.dressed(layout, language))
+        about = [part for part, is_said in ((layout, wish.layout), (language, wish.locale)) if not is_said]
+        pages.append(snapshots.Page("-".join((name, *about)), proof.html))
+    return pages
 
 
-async def _proof(parts: wiring.Parts, slug: str, wish: Wish, now: datetime) -> Proof:
-    async with parts.db.reading() as connection:
-        row = await publications.get(connection, slug)
-        spec = publications.load(row.spec)
-        reader = await _reader(connection, spec, wish)
-        chosen, remark = await _chosen(connection, row, spec, reader=reader, now=now)
-        site = spec.base_url or parts.settings.base_url
-        stories = await selections.load_stories(connection, chosen, site=site)
-    facts = _facts(spec, reader.choice, now)
-    variant = await asyncio.to_thread(parts.writer.composed, spec, reader.locale, stories, chosen, facts)
-    ready = parts.writer.proof(spec, variant)
-    token = parts.signer.mail_token(0, 0, 0)
-    addressed = SimpleNamespace(
-        id=0,
-        kind="digest",
-        email=reader.email,
-        address_key=addresses.parse(reader.email).key,
-        name=reader.name,
-        subscription_id=0,
-        reader_generation=0,
-    )
-    letter = parts.writer.letter(ready, addressed, now)
-    return Proof(_filled(variant.html, token), _filled(variant.text, token), letter.content, ready.subject, remark)
+def _both_directions(locale: str) -> list[str]:
+    is_rtl = wording.of(locale).direction == "rtl"
+    return [locale, LEFT_TO_RIGHT if is_rtl else RIGHT_TO_LEFT]
 
 
-async def _reader(connection: AsyncConnection, spec: publications.Spec, wish: Wish) -> Reader:
-    wanted = preferences.Wish(frequency=wish.frequency)
-    if wish.subscriber is None:
-        # A mail needs somebody to be to; the sender will not be surprised.
-        return Reader(preferences.fulfil(spec, wanted), addresses.parse(spec.sender_address).spelling)
-    found = await lookup.reader(connection, spec.slug, wish.subscriber)
-    choice = preferences.fulfil(spec, wanted, found.choice)
-    row = found.subscription
-    return Reader(choice, found.email, locale=row.locale, covered_to=row.covered_to)
-
-
-async def _chosen(
-    connection: AsyncConnection, row: sa.Row[Any], spec: publications.Spec, *, reader: Reader, now: datetime
-) -> tuple[choose.Chosen, str]:
-    """What waits for the reader, else the newest Articles of the Topics chosen. Raises PreviewError for none at all."""
-    newest = await start.covered_to(connection, row.id, reader.topics, spec.max_items + spec.max_links)
-    for covered_to, remark in ((reader.covered_to, ""), (newest, "nothing new waits; this shows the newest articles")):
-        if covered_to is None:
-            continue
-        verdict = await lookup.waiting(connection, row, reader.topics, covered_to=covered_to, now=now)
-        if isinstance(verdict, choose.Chosen):
-            return verdict, remark if reader.covered_to is not None else ""
-    raise PreviewError(f"{spec.slug} has no article to show; bring some with: digest ingest {spec.slug} URL-OR-FILE")
-
-
-def _facts(spec: publications.Spec, choice: preferences.Choice, now: datetime) -> outline.Facts:
-    """As the Edition that is due about now would say it."""
-    rule = plan.rule_of(choice, spec)
-    zone = zones.get(choice.timezone)
-    earlier = None
-    if choice.frequency != "instant":
-        earlier = cadence.latest_due(rule, since=now - cadence.LONGEST_GAP[rule.frequency], now=now)
-    return outline.Facts(
-        frequency=choice.frequency,
-        upto=now.astimezone(zone).date(),
-        since=earlier.slot if earlier else None,
-        weekday=choice.weekday,
-        send_at=rule.send_at,
-        timezone=choice.timezone,
-    )
-
-
-def _filled(segments: tuple[blocks.Segment, ...], token: str) -> str:
-    return "".join(token if part is blocks.Slot.TOKEN else part for part in segments)
+def _write(folder: Path, name: str, proof: proofs.Proof) -> list[Path]:
+    return [
+        files.write(folder / f"{name}.html", proof.html.encode()),
+        files.write(folder / f"{name}.txt", proof.text.encode()),
+        files.write(folder / f"{name}.eml", proof.letter.content),
+    ]

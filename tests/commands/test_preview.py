@@ -2,12 +2,14 @@
 
 import email
 import email.policy
+import re
 from pathlib import Path
 
 import pytest
 
+from digest.articles import parse
 from tests.support import wirecheck
-from tests.support.operator import SHIPPED, Operator
+from tests.support.operator import FEED, SHIPPED, Operator
 
 
 @pytest.fixture
@@ -71,6 +73,9 @@ def test_the_links_of_a_preview_lead_nowhere(operator: Operator, folder: Path) -
         (("--frequency", "hourly"), "hourly"),
         (("--subscriber", "nobody@example.org"), "never subscribed"),
         (("--subscriber", "nobody"), "not a usable e-mail address"),
+        (("--layout", "tabloid"), "there are: "),
+        (("--locale", "klingon"), "write it like en or de-AT"),
+        (("--notice", "eviction"), "there are: confirm"),
     ],
 )
 def test_whom_or_what_there_is_not(operator: Operator, folder: Path, words: tuple[str, ...], complaint: str) -> None:
@@ -86,3 +91,27 @@ def test_without_an_article_there_is_nothing_to_see(operator: Operator, folder: 
     answer = operator("preview", "mias-feed", "--out", folder)
     assert answer.code == 2
     assert "digest ingest mias-feed" in answer.complaint
+
+
+def test_a_notice_is_shown_as_it_would_be_sent(operator: Operator, folder: Path) -> None:
+    operator.begin()
+    assert operator("preview", "mias-feed", "--out", folder, "--notice", "welcome").code == 0
+    content = (folder / "mias-feed-welcome.eml").read_bytes()
+    assert wirecheck.faults(content) == []
+    assert b"List-Id" not in content
+
+
+@pytest.mark.parametrize(("locale", "direction"), [("ar", "rtl"), ("de-AT", "ltr")])
+def test_a_language_turns_the_page(operator: Operator, folder: Path, locale: str, direction: str) -> None:
+    operator.begin()
+    assert operator("preview", "mias-feed", "--out", folder, "--locale", locale).code == 0
+    html = (folder / f"mias-feed-{locale}.html").read_text()
+    assert re.search(rf'<html[^>]*\blang="{locale}"[^>]*\bdir="{direction}"', html)
+
+
+def test_as_it_happens_one_article_is_shown(operator: Operator, folder: Path) -> None:
+    operator.begin()
+    assert operator("preview", "mias-feed", "--out", folder, "--frequency", "instant").code == 0
+    text = " ".join((folder / "mias-feed-instant.txt").read_text().split())
+    stories = parse.read(FEED.read_bytes(), url="https://feed.example/").entries
+    assert len([story for story in stories if story.standfirst in text]) == 1
