@@ -137,11 +137,13 @@ async def _judge(show: Stage, readers: list[verdict.Reader]) -> list[verdict.Ver
 
 async def _whole(letter: letters.Letter) -> verdict.Digest:
     """All a digest tells; for "and 12 more" the list is read where the mail says it is, as a reader would."""
-    if not letter.more_url:
-        return verdict.Digest(letter, letter.told)
+    told, page = letter.told, letter.more_url
     async with httpx.AsyncClient(trust_env=False) as client:
-        page = await client.get(letter.more_url)
-    return verdict.Digest(letter, letters.told_in(page.raise_for_status().text))
+        while page:
+            found = (await client.get(page)).raise_for_status()
+            told += letters.told_in(found.text)
+            page = letters.next_page(found.text, page)
+    return verdict.Digest(letter, told)
 
 
 async def _live(show: Stage) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import cached_property
 from typing import NamedTuple, cast
+from urllib.parse import urljoin
 
 import lxml.html
 
@@ -115,6 +116,12 @@ class Letter:
 def told_in(html: str) -> tuple[Name, ...]:
     """The Articles a digest's HTML tells, in the mail or on its page."""
     return tuple(_name(element) for element in _elements(html, "headline", "subhead", "link"))
+
+
+def next_page(html: str, address: str) -> str:
+    """Where the list goes on; empty on its last page."""
+    [*found] = lxml.html.document_fromstring(html).xpath("//a[@rel='next']/@href")
+    return urljoin(address, found[0]) if found else ""
 
 
 def _elements(html: str, *classes: str) -> list[lxml.html.HtmlElement]:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from digest import database
 from digest.articles.pictures import rows as pictures
 from digest.web import guard, operations
-from digest.web.pages import confirm, home, images, less, mail, pause, problems, undo, unsubscribe
+from digest.web.pages import confirm, home, images, less, mail, more, pause, problems, undo, unsubscribe
 from digest.web.parts import Parts
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -31,6 +31,7 @@ PATHS: dict[str, dict[str, Page]] = {
     "/undo/{token}": {"GET": undo.show, "POST": undo.act},
     "/confirm/{token}": {"GET": confirm.show, "POST": confirm.act},
     "/mail/{token}": {"GET": mail.show},
+    "/mail/{token}/more": {"GET": more.show},
     pictures.PATH + "{name}": {"GET": images.show},
     "/health/live": {"GET": operations.live},
     "/health/ready": {"GET": operations.ready},
