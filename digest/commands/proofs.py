@@ -131,8 +131,8 @@ async def compose(parts: wiring.Parts, material: Material, *, id_: int = 0, mark
 async def _digest(parts: wiring.Parts, material: Material) -> writer.Ready:
     spec, chosen = material.spec, material.chosen
     assert chosen is not None
-    variant = await asyncio.to_thread(
-        parts.writer.composed, spec, material.reader.locale, list(material.stories), chosen, material.facts
+    _, variant = await asyncio.to_thread(
+        parts.writer.fitted, spec, material.reader.locale, list(material.stories), chosen, material.facts
     )
     return parts.writer.proof(spec, variant)
 

@@ -55,11 +55,21 @@ class Pick:
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """A digest: `full` and `links` best first, `more` the ids behind "and N more"."""
+    """A digest: `full` and `links` best first, `more` the ids behind "and N more".
+
+    The last `short` of those in full are told more briefly, so that the mail does not grow too large.
+    """
 
     full: tuple[Pick, ...]
     links: tuple[Pick, ...]
     more: tuple[int, ...]
+    short: int = 0
+
+    def cut(self, *, full: int, short: int, links: int) -> "Chosen":
+        """The same Articles with only so many told in full, of these so many briefly, and so many as links."""
+        picks = (*self.full, *self.links)
+        rest = tuple(pick.article_id for pick in picks[full + links :])
+        return Chosen(picks[:full], picks[full : full + links], rest + self.more, short)
 
 
 @dataclasses.dataclass(frozen=True)

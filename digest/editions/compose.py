@@ -4,6 +4,8 @@ Blocks are kept by Story, Look and templates, so a second Edition inlines only w
 nothing anew. Reads templates; touches no database, knows no reader: what is personal stays a Slot.
 """
 
+import bisect
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -37,6 +39,12 @@ KEPT_NOTICES = 256
 # Compiled templates, per layout and notice: some 50 ms and 1 MB each.
 KEPT_ENVIRONMENTS = 16
 
+# Gmail cuts a mail off at 102,400 bytes of HTML and hides the rest, with the way out in it, behind a link. What is left
+# is for what relays and scanners add.
+HTML_BUDGET = 90_000
+# A token as it stands in a link; see links.
+SLOT_BYTES = 100
+
 # A block as HTML and as text.
 Pair = tuple[Block, Block]
 Pairs = Mapping[Key, Pair]
@@ -61,6 +69,29 @@ class Prepared:
     stories: Mapping[int, Story]
     pairs: Pairs
     inlined: bool
+
+    def fitted(self, choice: Choice, facts: Facts) -> tuple[Choice, Variant]:
+        """The choice, or as much less of it as makes its HTML fit HTML_BUDGET (outline.smaller), and its mail.
+
+        One whose frame alone is too large is sent all the same, and said to be so.
+        """
+        variant = self.variant(choice, facts)
+        size = html_bytes(variant.html)
+        if size <= HTML_BUDGET:
+            return choice, variant
+        steps, excess = outline.smaller(choice), size - self._blocks_bytes(choice)
+        # The sentences change a little with each step, so what was reckoned is tried, and the next taken if need be.
+        first = bisect.bisect_left(steps, -HTML_BUDGET, key=lambda step: -self._blocks_bytes(step) - excess)
+        for step in steps[first:]:
+            variant = self.variant(step, facts)
+            if html_bytes(variant.html) <= HTML_BUDGET:
+                return step, variant
+        log.error("mail_too_large", publication=self.typesetter.look.name, bytes=size, budget=HTML_BUDGET)
+        return steps[-1], self.variant(steps[-1], facts)
+
+    def _blocks_bytes(self, choice: Choice) -> int:
+        keys = outline.arrange(choice, self.typesetter.look.topics)
+        return sum(_block_bytes(self.pairs[key][0]) for key in keys)
 
     def variant(self, choice: Choice, facts: Facts) -> Variant:
         topics = self.typesetter.look.topics
@@ -174,6 +205,22 @@ class Composer:
         [html_block] = self._marks.cut(html, 1, is_html=True)
         [text_block] = self._marks.cut(letter["txt"], 1, is_html=False)
         return Variant((letter["subject"],), blocks.join([html_block], {}), blocks.join([text_block], {}))
+
+
+def html_bytes(segments: Iterable[Segment]) -> int:
+    """What a mail program counts: the document as UTF-8, before its encoding for the way."""
+    return sum(SLOT_BYTES if isinstance(segment, Slot) else _bytes(segment) for segment in segments)
+
+
+# Segments are shared by all variants of an Edition, so each is encoded for this once.
+@functools.lru_cache(maxsize=4096)
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _block_bytes(block: Block) -> int:
+    """Without its gaps, whose words are the same for all steps but for a few letters."""
+    return html_bytes(segment for segment in block if not isinstance(segment, blocks.Gap))
 
 
 class Shelf(Generic[K, V]):

@@ -40,12 +40,14 @@ class Story:
 class Choice:
     """One variant: (Article id, topic slug) in full and as links, best first, and how many are only counted.
 
-    The slug is the first topic of the Article that this reader holds; None puts it under the general heading.
+    The slug is the first topic of the Article that this reader holds; None puts it under the general heading. The last
+    `short` of those in full go without standfirst, picture and related links.
     """
 
     full: tuple[tuple[int, str | None], ...]
     links: tuple[tuple[int, str | None], ...] = ()
     more: int = 0
+    short: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,21 @@ def clean(story: Story, without: Callable[[str], str]) -> Story:
     )
 
 
+def smaller(choice: Choice) -> list[Choice]:
+    """The same Articles told with less and less: shorter, then fewer in full, then fewer as links.
+
+    The lead stays, and what is no longer told by name is counted. The first is the choice itself.
+    """
+    picks, others = (*choice.full, *choice.links), len(choice.full) - 1
+    steps = [(len(choice.full), short, len(choice.links)) for short in range(choice.short, others + 1)]
+    steps += [(full, full - 1, len(picks) - full) for full in range(others, 0, -1)]
+    steps += [(1, 0, links) for links in range(len(picks) - 2, -1, -1)]
+    return [
+        Choice(picks[:full], picks[full : full + links], choice.more + len(picks) - full - links, short)
+        for full, short, links in steps
+    ]
+
+
 def superset(stories: Iterable[Story], topics: Topics) -> list[Piece]:
     """Every piece any choice among these Stories can need, nested as a document must be.
 
@@ -138,7 +155,7 @@ def arrange(choice: Choice, topics: Topics) -> list[Key]:
     """The pieces of one variant in reading order."""
     keys: list[Key] = [("open", "")]
     keys += [("lead", article_id) for article_id, _ in choice.full[:1]]
-    keys += _sections(choice.full[1:], topics)
+    keys += _sections(choice, topics)
     if choice.links:
         keys += [("brief", ""), *(("link", article_id) for article_id, _ in choice.links), ("brief_end", "")]
     if choice.more:
@@ -146,16 +163,17 @@ def arrange(choice: Choice, topics: Topics) -> list[Key]:
     return [*keys, ("close", "")]
 
 
-def _sections(full: Sequence[tuple[int, str | None]], topics: Topics) -> Iterator[Key]:
+def _sections(choice: Choice, topics: Topics) -> Iterator[Key]:
     """Headings in the Publication's order, the general one last, each with its Articles in the order chosen."""
-    under: dict[str, list[int]] = {slug: [] for slug in (*(slug for slug, _ in topics), "")}
-    for article_id, slug in full:
+    under: dict[str, list[Key]] = {slug: [] for slug in (*(slug for slug, _ in topics), "")}
+    in_full = len(choice.full) - choice.short
+    for place, (article_id, slug) in enumerate(choice.full[1:], 1):
         # A topic may have left the Publication since the Article was chosen.
-        under.get(slug or "", under[""]).append(article_id)
-    for slug, article_ids in under.items():
-        if article_ids:
+        under.get(slug or "", under[""]).append(("story" if place < in_full else "short", article_id))
+    for slug, keys in under.items():
+        if keys:
             yield ("heading", slug)
-            yield from (("story", article_id) for article_id in article_ids)
+            yield from keys
 
 
 def tell(choice: Choice, stories: Mapping[int, Story], topics: Topics) -> Told:

@@ -21,11 +21,13 @@ async def intern(connection: AsyncConnection, publication_id: int, chosen: choos
     """The id of the Selection that tells exactly this, made if nobody has told it before, noted as used if somebody
     has: unused ones are pruned.
     """
-    picks = {
+    picks: dict[str, Any] = {
         "full": [[pick.article_id, pick.topic] for pick in chosen.full],
         "links": [[pick.article_id, pick.topic] for pick in chosen.links],
         "more": list(chosen.more),
     }
+    if chosen.short:
+        picks["short"] = chosen.short
     fingerprint = hashlib.sha256(json.dumps(picks).encode()).hexdigest()
     selection = editions.Selection
     values = {"publication_id": publication_id, "fingerprint": fingerprint, "picks": picks, "used_at": used_at}
@@ -43,11 +45,14 @@ async def load_selection(connection: AsyncConnection, selection_id: int | None) 
         full=tuple(choose.Pick(article_id, topic) for article_id, topic in picks["full"]),
         links=tuple(choose.Pick(article_id, topic) for article_id, topic in picks["links"]),
         more=tuple(picks["more"]),
+        short=picks.get("short", 0),
     )
 
 
 async def load_stories(connection: AsyncConnection, chosen: choose.Chosen, *, site: str = "") -> list[outline.Story]:
-    """`site` is where readers reach us, for pictures we have a copy of; without it their originals are named."""
+    """Those told by name. `site` is where readers reach us, for pictures we have a copy of; without it their originals
+    are named.
+    """
     article = articles.Article
     ids = [pick.article_id for pick in (*chosen.full, *chosen.links)]
     statement = (

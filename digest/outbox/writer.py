@@ -137,11 +137,14 @@ class Writer:
     async def shown(self, order: Order) -> compose.Variant:
         """The digest of an Order that names what was chosen. Reads only."""
         assert order.chosen is not None
-        async with self._db.reading() as connection:
-            site = self._site(order.shelf.spec)
-            stories = await selections.load_stories(connection, order.chosen, site=site)
-            facts = await _facts(connection, order.edition)
+        stories, facts = await self._content(order, order.chosen)
         return await asyncio.to_thread(self.composed, order.shelf.spec, order.locale, stories, order.chosen, facts)
+
+    async def _content(self, order: Order, chosen: choose.Chosen) -> tuple[list[outline.Story], outline.Facts]:
+        site = self._site(order.shelf.spec)
+        async with self._db.reading() as connection:
+            stories = await selections.load_stories(connection, chosen, site=site)
+            return stories, await _facts(connection, order.edition)
 
     def composed(
         self,
@@ -151,23 +154,56 @@ class Writer:
         chosen: choose.Chosen,
         facts: outline.Facts,
     ) -> compose.Variant:
+        return self._prepared(spec, locale, stories, chosen, facts).variant(_choice(chosen), facts)
+
+    def fitted(
+        self,
+        spec: publications.Spec,
+        locale: str | None,
+        stories: list[outline.Story],
+        chosen: choose.Chosen,
+        facts: outline.Facts,
+    ) -> tuple[choose.Chosen, compose.Variant]:
+        """What was chosen, told so that the mail does not grow too large, and that mail; before anything is frozen."""
+        fit, variant = self._prepared(spec, locale, stories, chosen, facts).fitted(_choice(chosen), facts)
+        return chosen.cut(full=len(fit.full), short=fit.short, links=len(fit.links)), variant
+
+    def _prepared(
+        self,
+        spec: publications.Spec,
+        locale: str | None,
+        stories: list[outline.Story],
+        chosen: choose.Chosen,
+        facts: outline.Facts,
+    ) -> compose.Prepared:
         count = len(chosen.full) + len(chosen.links) + len(chosen.more)
         dressed = look.suited(self._look(spec, locale), facts.frequency, count)
-        prepared = self._composer.prepare(dressed, stories)
-        return prepared.variant(_choice(chosen), facts)
+        return self._composer.prepare(dressed, stories)
 
     def proof(self, spec: publications.Spec, variant: compose.Variant) -> Ready:
         """A digest that belongs to no Edition, made ready to be looked at only."""
         return self._ready(spec, variant, selection_id=None, chosen=None, is_list=True)
 
     async def _digest(self, order: Order) -> Ready:
-        async with self._db.transaction() as connection:
-            chosen = order.chosen or await selections.load_selection(connection, order.selection_id)
-            selection_id = order.selection_id or await selections.intern(
-                connection, order.shelf.publication_id, chosen, used_at=order.edition.planned_at
-            )
-        variant = await self.shown(dataclasses.replace(order, chosen=chosen))
+        """Fresh ones are made to fit and then frozen; what was frozen is told as it was, whatever has changed since."""
+        selection_id = order.selection_id
+        if selection_id is not None:
+            async with self._db.reading() as connection:
+                chosen = await selections.load_selection(connection, selection_id)
+            variant = await self.shown(dataclasses.replace(order, chosen=chosen))
+        else:
+            chosen, variant = await self._fresh(order)
+            async with self._db.transaction() as connection:
+                selection_id = await selections.intern(
+                    connection, order.shelf.publication_id, chosen, used_at=order.edition.planned_at
+                )
         return self._ready(order.shelf.spec, variant, selection_id=selection_id, chosen=chosen, is_list=True)
+
+    async def _fresh(self, order: Order) -> tuple[choose.Chosen, compose.Variant]:
+        assert order.chosen is not None
+        stories, facts = await self._content(order, order.chosen)
+        told = order.shelf.spec, order.locale, stories, order.chosen, facts
+        return await asyncio.to_thread(self.fitted, *told)
 
     async def _notice(self, order: Order) -> Ready:
         name, spec = order.key[0], order.shelf.spec
@@ -221,6 +257,7 @@ def _choice(chosen: choose.Chosen) -> outline.Choice:
         full=tuple((pick.article_id, pick.topic) for pick in chosen.full),
         links=tuple((pick.article_id, pick.topic) for pick in chosen.links),
         more=len(chosen.more),
+        short=chosen.short,
     )
 
 

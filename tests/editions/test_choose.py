@@ -200,3 +200,9 @@ def test_two_ranges_in_turn_tell_what_one_would(articles, one, other):
     parts = [choice(articles, Reach(None, *span), limits) for span in ((0, middle), (middle, end))]
     told = [id_ for part in parts if isinstance(part, Chosen) for id_ in part.more]
     assert sorted(told) == sorted(in_reach(articles, Reach(None, 0, end)))
+
+
+def test_a_cut_tells_the_same_articles_with_less():
+    picks = tuple(Pick(id_, "heart") for id_ in range(6))
+    cut = Chosen(full=picks[:4], links=picks[4:], more=(6, 7)).cut(full=2, short=1, links=3)
+    assert (ids(cut.full), ids(cut.links), cut.more, cut.short) == ([0, 1], [2, 3, 4], (5, 6, 7), 1)

@@ -32,7 +32,8 @@ def choices(draw, ids=tuple(story.id for story in CAST)) -> Choice:
     chosen = draw(st.lists(st.sampled_from(ids), unique=True, min_size=1, max_size=len(ids)))
     picks = [(article_id, draw(SLUGS)) for article_id in chosen]
     at = draw(st.integers(min_value=1, max_value=len(picks)))
-    return Choice(full=tuple(picks[:at]), links=tuple(picks[at:]), more=draw(st.integers(0, 3)))
+    short = draw(st.integers(0, at - 1))
+    return Choice(full=tuple(picks[:at]), links=tuple(picks[at:]), more=draw(st.integers(0, 3)), short=short)
 
 
 def alone(look, stories, choice) -> dict[str, str]:

@@ -54,3 +54,29 @@ def test_more_than_three_topics_are_not_named():
 def test_a_story_without_a_title_shows_its_address():
     assert outline.clean(a_story(1, title=" \x00", url="https://example.org/a"), str).title == "https://example.org/a"
     assert outline.clean(a_story(1, title="", url=None), str).title == "—"
+
+
+def test_a_mail_becomes_smaller_first_by_shorter_stories_then_by_fewer_then_by_fewer_links():
+    choice = Choice(full=((1, None), (2, "heart"), (3, None)), links=((6, None),), more=4)
+    steps = [(len(step.full), step.short, len(step.links), step.more) for step in outline.smaller(choice)]
+    assert steps == [
+        *((3, short, 1, 4) for short in (0, 1, 2)),
+        *((full, full - 1, 4 - full, 4) for full in (2, 1)),
+        *((1, 0, links, 7 - links) for links in (2, 1, 0)),
+    ]
+
+
+def test_every_step_tells_the_same_articles_in_the_same_order():
+    choice = Choice(
+        full=tuple((story.id, "heart") for story in CAST[:8]), links=((9, None), (10, None)), more=3, short=2
+    )
+    for step in outline.smaller(choice):
+        told = (*step.full, *step.links)
+        assert told == (*choice.full, *choice.links)[: len(told)]
+        assert len(told) + step.more == 13
+        assert 0 <= step.short < len(step.full)
+
+
+def test_the_last_of_those_in_full_go_short_and_stay_under_their_topic():
+    choice = Choice(full=((1, "heart"), (2, "sleep"), (3, "heart"), (6, "sleep")), short=2)
+    assert shape(choice) == "open lead:1 heading:heart short:3 heading:sleep story:2 short:6 close"

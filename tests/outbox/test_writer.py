@@ -1,5 +1,6 @@
 """From what was chosen to the bytes that leave."""
 
+import dataclasses
 import email
 import email.policy
 from datetime import timedelta
@@ -8,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from digest.audience.models import Cadence, Subscription
-from digest.editions import choose
+from digest.editions import choose, compose
 from digest.editions.models import Edition, Selection
-from digest.outbox import selections, writer
+from digest.outbox import reading, selections, writer
 from digest.outbox.models import Delivery
 from tests.support import table, wirecheck, world as worlds
 
@@ -100,3 +101,34 @@ async def test_a_readers_own_language_is_used(world):
     await world.publish("one")
     await world.run(after=DAY)
     assert 'dir="rtl"' in parsed(world.mails[0]).get_body(("html",)).get_content()
+
+
+async def test_a_mail_is_made_to_fit_before_it_is_frozen_and_stays_so(db_url, tmp_path, now, monkeypatch):
+    async with worlds.a_world(db_url, tmp_path, now, max_items=6, max_links=2, first_articles=0) as world:
+        await world.subscribe(ANNA, "daily")
+        for number in range(8):
+            await world.publish(f"a{number}")
+        fits_three = 13_500
+        monkeypatch.setattr(compose, "HTML_BUDGET", fits_three)
+        await world.run(after=DAY)
+        [mail] = world.mails
+        html = parsed(mail).get_body(("html",)).get_content().replace("\r\n", "\n")
+        assert len(html.encode()) <= fits_three
+        [selection] = await table.rows(world.parts.db, Selection)
+        picks = selection.picks
+        assert sum(len(picks[kind]) for kind in ("full", "links", "more")) == 8
+        assert picks["short"] or picks["more"]
+        # Later there is more room; what was frozen is shown as it was.
+        monkeypatch.setattr(compose, "HTML_BUDGET", 90_000)
+        parts = world.parts
+        token = parts.signer.read_mail_token(mail.token)
+        assert await reading.html(parts.db, parts.desk.shelves, parts.writer, parts.signer, token) == html
+
+
+async def test_how_many_go_short_is_part_of_what_is_frozen(world):
+    chosen = choose.Chosen((choose.Pick(1, "heart"), choose.Pick(2, None)), (), ())
+    async with world.parts.db.transaction() as connection:
+        plain = await selections.intern(connection, world.publication.id, chosen, used_at=world.now)
+        short = dataclasses.replace(chosen, short=1)
+        assert await selections.intern(connection, world.publication.id, short, used_at=world.now) != plain
+        assert await selections.load_selection(connection, plain + 1) == short

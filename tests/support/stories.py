@@ -2,8 +2,13 @@
 
 from datetime import UTC, date, datetime, time
 
-from digest import publications
+from digest import publications, templating
+from digest.editions import typeset
 from digest.editions.compose import Choice, Facts, Look, Story, Variant
+
+TEMPLATES = templating.data_dir("templates") / "email"
+# Whatever there is: a new layout is tried by every test that goes over them.
+LAYOUTS = typeset.layouts(TEMPLATES)
 
 MIAS = Look(
     name="Mia's Feed",
