@@ -22,6 +22,12 @@ def meaning(status: int) -> str:
     return _MEANINGS.get(status) or f"the server answered with status {status}"
 
 
+def total(headers: httpx.Headers) -> int:
+    """How many bytes all of it has, also if this answer is a part (RFC 9110 §14.4); 0 if that is not said."""
+    text = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
 def retry_after(headers: httpx.Headers) -> timedelta | None:
     """Both forms of RFC 9110 §10.2.3. A date counts from the server's own clock, which may be wrong with it."""
     text = headers.get("Retry-After", "").strip()

@@ -67,6 +67,7 @@ class Document:
     etag: str | None = None
     modified: str | None = None
     retry_after: timedelta | None = None
+    total: int = 0  # bytes of all of it, if the server says so; `body` may be the beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +228,13 @@ async def _judged(answer: httpx.Response, ask: _Ask) -> Result | _Moved:
         etag=answers.kept(answer, "ETag"),
         modified=answers.kept(answer, "Last-Modified"),
         retry_after=wait,
+        total=answers.total(answer.headers),
     )
 
 
 async def _body(answer: httpx.Response, max_bytes: int, is_enough: Callable[[bytes], bool] | None) -> bytes:
+    if answers.total(answer.headers) > max_bytes and is_enough is None:
+        raise unpack.UnpackError("the body is larger than allowed")  # so that nobody sends it in vain
     unpacker = unpack.unpacker(answer.headers.get("Content-Encoding", ""))
     parts, room = list[bytes](), max_bytes
     async for packed in answer.aiter_raw():

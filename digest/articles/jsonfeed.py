@@ -64,7 +64,14 @@ def _authors(item: dict[str, Any]) -> Iterator[str]:
 def _attached(item: dict[str, Any]) -> Iterator[raw.Image]:
     for file in _objects(item, "attachments"):
         if _string(file, "mime_type").startswith("image/"):
-            yield raw.Image(_string(file, "url"), _string(file, "title"), type=_string(file, "mime_type"))
+            yield raw.Image(
+                _string(file, "url"), _string(file, "title"), type=_string(file, "mime_type"), bytes=_bytes(file)
+            )
+
+
+def _bytes(file: dict[str, Any]) -> int:
+    size = file.get("size_in_bytes")
+    return size if isinstance(size, int) and not isinstance(size, bool) else 0
 
 
 def _string(thing: Any, key: str) -> str:

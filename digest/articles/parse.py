@@ -176,7 +176,8 @@ def _declared(item: raw.Item, inside: dict[str, choice.Picture]) -> Iterator[cho
         if url and not noise.is_beacon(url):
             same = inside.get(url, choice.Picture(url))
             alt = choice.words((sanitise.title(image.alt), same.alt))
-            kind = kinds.of_type(image.type) or kinds.of_url(url)
+            is_heavy = image.bytes > kinds.HEAVIEST
+            kind = kinds.HEAVY if is_heavy else kinds.of_type(image.type) or kinds.of_url(url)
             yield choice.Picture(url, alt, image.width or same.width, image.height or same.height, kind)
 
 

@@ -13,6 +13,7 @@ class Image:
     width: int = 0  # 0 is not known
     height: int = 0
     type: str = ""  # media type, if the feed names one
+    bytes: int = 0  # 0 is not known
 
 
 @dataclass(slots=True)

@@ -210,16 +210,15 @@ def _images(fields: Fields) -> Iterator[raw.Image]:
     """The likeliest first: what the feed calls the item's picture, its previews, then attached files."""
     contents = [node for node in fields.get("media:content", ()) if _is_picture(node)]
     for node in sorted(contents, key=lambda node: -_size(node)[0]):
-        yield raw.Image(node.get("url") or "", _alt(node), *_size(node), node.get("type") or "")
+        yield raw.Image(node.get("url") or "", _alt(node), *_size(node), node.get("type") or "", _bytes(node))
     nested = (_fields(node) for node in fields.get("media:content", ()))
     for inside in (fields, *nested):
         for node in inside.get("media:thumbnail", ()):
             yield raw.Image(node.get("url") or (node.text or "").strip(), _alt(node), *_size(node))
     for node in (*fields.get("enclosure", ()), *_links(fields, "enclosure")):
         if _is_picture(node):
-            yield raw.Image(
-                node.get("url") or node.get("href") or "", node.get("title") or "", type=node.get("type") or ""
-            )
+            url, kind = node.get("url") or node.get("href") or "", node.get("type") or ""
+            yield raw.Image(url, node.get("title") or "", type=kind, bytes=_bytes(node))
     for node in (*fields.get("image", ()), *fields.get("featured_image", ()), *fields.get("thumbnail", ())):
         yield raw.Image(_text(_fields(node), "url") or (node.text or "").strip(), _text(_fields(node), "title"))
     for node in fields.get("itunes:image", ()):
@@ -241,3 +240,8 @@ def _alt(node: tree.Node) -> str:
 
 def _size(node: tree.Node) -> tuple[int, int]:
     return noise.pixels(node.get("width")), noise.pixels(node.get("height"))
+
+
+def _bytes(node: tree.Node) -> int:
+    text = str(node.get("fileSize") or node.get("length") or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0

@@ -13,7 +13,7 @@ from digest.commands import output
 LISTED = 10
 # Of the newest Articles only: what older mails showed cannot be mended.
 LOOKED_AT = 500
-_UNSHOWN = 'many mail programs do not show {kind}; images = "rehost" in the publication\'s file makes a copy'
+_REMEDY = 'images = "rehost" in the publication\'s file makes a copy'
 
 
 async def gather(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -40,8 +40,14 @@ def _document(row: Any) -> dict[str, Any]:
         "publication": row.slug,
         "url": row.image_url,
         "shown": "original" if is_shown else "none",
-        "reason": row.image_fault or _UNSHOWN.format(kind=row.image_kind),
+        "reason": row.image_fault or f"{_obstacle(row.image_kind)}; {_REMEDY}",
     }
+
+
+def _obstacle(kind: str) -> str:
+    if kind == kinds.HEAVY:
+        return f"it has more than {kinds.HEAVIEST // 1_000_000} MB, too much for a mail"
+    return f"many mail programs do not show {kind}"
 
 
 def lines(found: list[dict[str, Any]]) -> list[str]:

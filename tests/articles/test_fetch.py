@@ -284,3 +284,23 @@ def test_a_part_is_taken_only_where_a_part_was_asked_for() -> None:
         part = get(server.url("/x"), wish=fetch.Wish("image/*", first=4))
     assert whole == fetch.Refused("the server answered with status 206", None, 206)
     assert isinstance(part, fetch.Document)
+
+
+def test_what_says_beforehand_that_it_is_too_large_is_not_loaded() -> None:
+    reply = Reply(headers={"Content-Length": "100001"}, chunks=(b"x",) * 100, trickle=1)
+    assert refusal(answer(reply)) == "the body is larger than allowed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "total"),
+    [
+        ({"Content-Length": "99"}, 99),
+        ({"Content-Length": "10", "Content-Range": "bytes 0-9/5000"}, 5000),
+        ({"Content-Length": "10", "Content-Range": "bytes 0-9/*"}, 0),
+        ({"Content-Length": "-1"}, 0),
+        ({"Content-Length": "9" * 20}, 0),
+        ({}, 0),
+    ],
+)
+def test_how_large_the_whole_is(headers: dict[str, str], total: int) -> None:
+    assert answers.total(httpx.Headers(headers)) == total

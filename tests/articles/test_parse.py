@@ -303,3 +303,19 @@ def test_an_awkward_feed_reads_well() -> None:
     assert (vaccine.image_url, vaccine.image_alt) == ("https://ward.example.org/vaccine.jpg", "")
     assert doctors.image_url is None
     assert not any(word in entry.body for entry in entries for word in ("pixel", "avatar", "srcset", "data-src"))
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        '<enclosure url="https://a.example/x.jpg" type="image/jpeg" length="20000000"/>',
+        '<media:content url="https://a.example/x.jpg" fileSize="20000000"/>',
+    ],
+)
+def test_a_picture_of_20_megabytes_goes_behind_any_other(picture: str) -> None:
+    item = f"<title>t</title>{picture}"
+    alone = only(f"<rss><channel><item>{item}</item></channel></rss>".encode())
+    assert (alone.image_url, alone.image_kind) == ("https://a.example/x.jpg", "heavy")
+    body = "<description>&lt;img src='https://a.example/y.jpg'&gt;</description>"
+    both = only(f"<rss><channel><item>{item}{body}</item></channel></rss>".encode())
+    assert both.image_url == "https://a.example/y.jpg"

@@ -37,6 +37,17 @@ def test_a_copy_that_could_not_be_made_is_told(operator: Operator) -> None:
     assert "not on the public Internet" in told["reason"]
 
 
+def test_a_picture_too_large_for_a_mail_is_told(operator: Operator) -> None:
+    operator.begin()
+    feed = operator.home / "feed.json"
+    picture = {"url": FEED + "x.jpg", "mime_type": "image/jpeg", "size_in_bytes": 20_000_000}
+    item = {"id": "1", "title": "On walks", "url": FEED + "1", "attachments": [picture]}
+    feed.write_text(json.dumps({"version": "https://jsonfeed.org/version/1.1", "title": "t", "items": [item]}))
+    assert operator("ingest", "mias-feed", str(feed)).code == 0
+    [told] = operator("status", "--json").document["pictures"]
+    assert (told["shown"], told["reason"].partition(";")[0]) == ("none", "it has more than 5 MB, too much for a mail")
+
+
 def test_nothing_is_said_while_all_is_well(operator: Operator) -> None:
     operator.begin()
     hand_in(operator, salt="salt.jpg")

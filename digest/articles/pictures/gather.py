@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, publications, sql
 from digest.articles import fetch, guard, politeness, store
 from digest.articles.models import Article, Picture
-from digest.articles.pictures import header, studio
+from digest.articles.pictures import header, kinds, studio
 
 log = structlog.get_logger()
 
@@ -32,7 +32,8 @@ FIRST_WAIT = timedelta(minutes=15)
 # What servers say that will not be otherwise in an hour.
 _FINAL = {401, 402, 403, 404, 405, 406, 410, 451}
 # Matters of settings, of limits, or of what the feed wrote: they do not mend themselves.
-_FIXED = ("not on the public Internet", "larger than allowed", "no http or https", "no web address")
+_TOO_LARGE = "larger than allowed"
+_FIXED = ("not on the public Internet", _TOO_LARGE, "no http or https", "no web address")
 _ACCEPT = "image/jpeg, image/png, image/gif;q=0.9, image/webp;q=0.5, image/*;q=0.3"
 _BEGINNING = fetch.Wish(_ACCEPT, header.is_enough, first=header.MOST)
 _WHOLE = fetch.Wish(_ACCEPT)
@@ -154,7 +155,7 @@ async def _looked(gatherer: Gatherer, url: str, *, copies: bool, drawing: asynci
     if not seen.kind:
         return Fault("what its address answers is no picture", is_final=True)
     if not copies:
-        return seen
+        return replace(seen, kind=kinds.HEAVY) if answer.total > kinds.HEAVIEST else seen
     async with drawing:
         drawn = await studio.redrawn(answer.body)
     return Fault(f"no copy could be made: {drawn.reason}", is_final=True) if isinstance(drawn, studio.Unfit) else drawn
@@ -186,7 +187,8 @@ async def _values(connection: AsyncConnection, row: Any, result: Result, now: da
         case Fault(reason, is_final):
             tries = row.image_tries + 1
             again = None if is_final or tries >= TRIES else now + FIRST_WAIT * 4 ** (tries - 1)
-            return {"image_due_at": again, "image_fault": reason}
+            heavy = {"image_kind": kinds.HEAVY} if _TOO_LARGE in reason else {}
+            return {"image_due_at": again, "image_fault": reason, **heavy}
         case studio.Copy():
             name = await _keep(connection, result, now)
             return {"image_copy": name, "image_width": result.width, "image_height": result.height, **_well()}

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 # What mail programs have shown for twenty years. A format we do not know passes for one of them: most addresses of
 # pictures name none, and then it nearly always is a JPEG.
 SHOWN_EVERYWHERE = frozenset({"", "jpeg", "png", "gif"})
+# In place of a format: so many bytes that a phone would still be loading when its owner has gone on.
+HEAVY, HEAVIEST = "heavy", 5_000_000
 _NAMES = {"jpg": "jpeg", "pjpeg": "jpeg", "jfif": "jpeg", "svg+xml": "svg", "svgz": "svg", "x-png": "png",
           "tif": "tiff", "heif": "heic", "x-icon": "ico", "vnd.microsoft.icon": "ico"}  # fmt: skip
 _KNOWN = {"jpeg", "png", "gif", "webp", "avif", "svg", "bmp", "tiff", "heic", "jxl", "ico"}

@@ -52,6 +52,15 @@ async def test_a_picture_is_measured_by_its_beginning(db: database.Database, now
     assert (await publication(db)).revision == 1
 
 
+async def test_a_picture_of_many_megabytes_is_in_no_mail(db: database.Database, now: datetime) -> None:
+    heavy = Reply(206, body=JPEG, headers={"Content-Range": f"bytes 0-{len(JPEG) - 1}/20000000"})
+    with feedserver.serve({"/a.jpg": heavy}) as server:
+        await an_article(db, now, server)
+        assert await gather.run(db, GATHERER, now) == gather.Gathered(measured=1)
+    row = await the_article(db)
+    assert (row.image_kind, row.image_width) == ("heavy", 1600)
+
+
 async def test_nobody_is_asked_where_nothing_is_to_be_known(db: database.Database, now: datetime) -> None:
     with feedserver.serve({"/a.jpg": Reply(body=JPEG)}) as server:
         await an_article(db, now, server)
@@ -105,7 +114,7 @@ async def test_what_the_feed_changes_otherwise_leaves_the_picture_alone(db: data
         (Reply(body=drawings.a_bomb()), "no copy could be made: it has 60000 × 60000 pixels, more than anybody needs"),
         (Reply(body=JPEG[:5000]), "no copy could be made: it is damaged, or no picture"),
         (Reply(body=drawings.SVG), "no copy could be made: it is damaged, or no picture"),
-        (Reply(body=b"\xff\xd8\xff" + bytes(300_000)), "the body is larger than allowed"),
+        (Reply(chunks=(b"\xff\xd8\xff", bytes(300_000))), "the body is larger than allowed"),
         (Reply(302, headers={"Location": "http://10.0.0.1/a.jpg"}), "is not on the public Internet"),
         (Reply(302, headers={"Location": "file:///etc/passwd"}), "redirects to no web address"),
     ],
