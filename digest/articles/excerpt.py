@@ -5,7 +5,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from digest.articles import asides, prose
+from digest.articles import asides, plain, prose
 
 STANDFIRST = 280  # characters: three lines in a mail, four on a phone
 _WORDS_PER_MINUTE = 220
@@ -31,15 +31,19 @@ def shorten(text: str, length: int = STANDFIRST) -> str:
 
 def standfirst(summary: str, body: str, *, title: str = "") -> str:
     """From cleaned HTML: the item's own summary if it says something, else the beginning of the body."""
+    return shorten(plain.one_line(plain.decoded(_without_title(_told(summary, body, title), title))))
+
+
+def _told(summary: str, body: str, title: str) -> str:
     whole = " ".join(block.text for block in prose.blocks(summary) if _is_told(block))
     told, begun = asides.without_additions(whole), opening(body)
     if not told or _says_no_more(told, title):
-        return shorten(_without_title(begun, title) or told)
+        return begun or told
     stem = told.rstrip("… .")
     if asides.is_cut(whole, told) or told.endswith(("…", "...")):
         # Our own cut of the same words is no shorter, and it ends where a sentence does.
-        return shorten(begun if begun.startswith(stem) else f"{stem}…")
-    return shorten(_without_title(told, title))
+        return begun if begun.startswith(stem) else f"{stem}…"
+    return told
 
 
 def opening(body: str) -> str:

@@ -1,6 +1,5 @@
 """Headlines as a reader would want them: no markup, no entity left over, no site's name, no shouting. Pure."""
 
-import html
 import re
 from collections import Counter
 
@@ -8,12 +7,6 @@ from digest.articles import excerpt, plain, sanitise
 
 LONGEST = 200  # characters: four lines on a phone; what is longer is a text in the place of a title
 _MARKUP = 20_000  # characters read of it; more is no title
-# Encoded once too often. Not &lt; and &gt;: who writes about HTML means them.
-_LEFT = re.compile(
-    r"&(?:#\d{2,6}|#x[0-9a-f]{2,5}|amp|quot|apos|nbsp|hellip|[mn]dash|[lr][sd]quo|[lr]aquo|bull|middot|shy|trade|reg|copy"
-    r"|euro|[a-z](?:uml|acute|grave|circ|tilde|ring|cedil)|szlig);",
-    re.IGNORECASE,
-)
 # Markup that shows after decoding is markup only as a pair: "The <b> tag" is about one.
 _PAIR = re.compile(r"<(em|i|b|strong|span|sup|sub|mark|u|q|cite|code|a)\b[^<>]*>([^<>]*)</\1>", re.IGNORECASE)
 _SEPARATOR = re.compile(r"\s+(?:[-–—|•·»«:]+|::)\s+")
@@ -29,9 +22,7 @@ def tidy(markup: str, *, site: str = "", text: str = "") -> str:
 
 
 def _decoded(title: str) -> str:
-    again = _LEFT.sub(lambda match: html.unescape(match[0]), title)
-    # Twice at most: "&amp;amp;#8217;" has been seen, deeper nesting not.
-    again = _LEFT.sub(lambda match: html.unescape(match[0]), again)
+    again = plain.decoded(title)
     return plain.one_line(_PAIR.sub(r"\2", _PAIR.sub(r"\2", again)))
 
 

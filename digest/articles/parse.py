@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest import errors
-from digest.articles import dates, encoding, excerpt, headline, jsonfeed, raw, sanitise, tree, weblinks, xmlfeed
+from digest.articles import dates, encoding, excerpt, headline, jsonfeed, plain, raw, sanitise, tree, weblinks, xmlfeed
 from digest.articles.pictures import choice, kinds, noise, tags
 
 MAX_ENTRIES = 1000  # some feeds hold a whole archive; what is older than this many items is never news
@@ -175,7 +175,7 @@ def _declared(item: raw.Item, inside: dict[str, choice.Picture]) -> Iterator[cho
         url = weblinks.absolute(image.url, item.base)
         if url and not noise.is_beacon(url):
             same = inside.get(url, choice.Picture(url))
-            alt = choice.words((sanitise.title(image.alt), same.alt))
+            alt = choice.words((plain.decoded(sanitise.title(image.alt)), same.alt))
             is_heavy = image.bytes > kinds.HEAVIEST
             kind = kinds.HEAVY if is_heavy else kinds.of_type(image.type) or kinds.of_url(url)
             yield choice.Picture(url, alt, image.width or same.width, image.height or same.height, kind)
@@ -183,21 +183,21 @@ def _declared(item: raw.Item, inside: dict[str, choice.Picture]) -> Iterator[cho
 
 def _author(author: str) -> str:
     """RSS asks for `mail@example.org (Name)`: the name is shown, an address never."""
-    plain = sanitise.text(author[:_BODY])
-    named = re.fullmatch(r"\S+@\S+ \((.+)\)", plain)
-    return "" if "@" in plain and not named else (named[1] if named else plain)[:_AUTHOR]
+    name = plain.decoded(sanitise.text(author[:_BODY]))
+    named = re.fullmatch(r"\S+@\S+ \((.+)\)", name)
+    return "" if "@" in name and not named else (named[1] if named else name)[:_AUTHOR]
 
 
 def _categories(names: list[str]) -> tuple[str, ...]:
-    plain = (sanitise.title(name)[:_CATEGORY] for name in names[: 4 * _CATEGORIES])
-    return tuple(dict.fromkeys(name for name in plain if name))[:_CATEGORIES]
+    found = (sanitise.title(name)[:_CATEGORY] for name in names[: 4 * _CATEGORIES])
+    return tuple(dict.fromkeys(name for name in found if name))[:_CATEGORIES]
 
 
 def _related(item: raw.Item) -> tuple[Related, ...]:
     found: dict[str, Related] = {}
     for link in item.related:
         if url := weblinks.absolute(link.url, item.base):
-            found.setdefault(url, Related(sanitise.title(link.title)[:_TITLE] or url, url))
+            found.setdefault(url, Related(headline.tidy(link.title) or url, url))
     return tuple(found.values())[:_RELATED]
 
 

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from digest.articles import excerpt
+from digest.articles import excerpt, headline, sanitise
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,7 @@ REAL = "Ten minutes on foot did more than an hour at the gym, a study of twelve 
         ("<p>日本語の短い文。</p>", "日本語の短い文。"),
         ("Salt keeps many awake […] The post Salt appeared first on Ward Notes.", "Salt keeps many awake…"),
         (f"<p>{REAL} <a href='x'>Read more</a></p>", REAL),
+        ("<p>Mia&amp;amp;#8217;s study of caf&amp;eacute;s &amp;amp; bars</p>", "Mia’s study of cafés & bars"),
         ("<p>Read more</p>", ""),
         ("<img src='x'>", ""),
     ],
@@ -108,3 +109,28 @@ def test_minutes(given_text: str, words: int, expected: int) -> None:
 
 def test_minutes_of_a_text_without_spaces() -> None:
     assert excerpt.minutes("", "漢字" * 660) == 3
+
+
+MARKUP = st.text("<>/&;#\"' =aip", max_size=60) | st.sampled_from(
+    [
+        "<p>",
+        "</p>",
+        "<ul><li>",
+        "<br>",
+        "<table><tr><td>",
+        "<pre>",
+        "<sup><a>",
+        "<figure>",
+        "<q>",
+        "Read more",
+        "&amp;#8217;",
+    ]
+)
+
+
+@given(st.lists(MARKUP, max_size=30))
+def test_no_markup_makes_a_standfirst_long_or_of_several_lines(parts: list[str]) -> None:
+    safe = sanitise.clean("".join(parts), base="https://a.example/")
+    found = excerpt.standfirst(safe, safe, title=headline.tidy("".join(parts)))
+    assert len(found) <= excerpt.STANDFIRST
+    assert found == " ".join(found.split())
