@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from digest import addresses, config, database, errors, links, publications, urls
-from digest.commands import output, session
-from digest.editions import compose, typeset
+from digest.commands import appearance, output, session
 from digest.outbox import signing_keys
 from digest.outbox.transports import transport
 from digest.run import loop, schema, wiring
@@ -106,17 +105,11 @@ def _publications(home: Path, found: Findings) -> dict[Path, publications.Spec]:
 
 
 def _templates(home: Path, specs: dict[Path, publications.Spec], found: Findings) -> None:
-    root = wiring.mail_templates(home)
-    try:
-        compose.Composer(root)
-    except errors.DigestError as error:
-        found.errors += str(error).splitlines()
-        return
+    common = appearance.faults_of_all(home)
+    found.errors += common
     for path, spec in specs.items():
-        try:
-            typeset.environment(root, spec.layout)
-        except errors.DigestError as error:
-            found.errors.append(f"{path}: layout: {error}")
+        found.errors += (f"{path}: {line}" for line in appearance.faults(home, spec) if line not in common)
+        found.warnings += (f"{path}: {line}" for line in appearance.remarks(home, spec))
 
 
 async def _surroundings(settings: config.Settings, found: Findings, *, probe: bool) -> None:

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from digest import database, errors, publications
+from digest import config, database, errors, publications
 from digest.articles import models, poll, release as releasing, sources, store, submit
 from digest.articles.pictures import gather
 from digest.audience import apply as applying
-from digest.commands import output, session
+from digest.commands import appearance, output, session
 from digest.run import wiring
 
 STDIN = Path("-")
@@ -24,6 +24,7 @@ def apply(files: Sequence[Path], *, as_json: bool) -> int:
         applied, refused = {}, list[str]()
         for spec in specs:
             try:
+                appearance.check(parts.home, spec)
                 applied[spec.slug] = outcome(await applying.apply(parts.db, spec, parts.clock()))
             except errors.DigestError as error:
                 # Each Publication is applied whole or not at all; one that is refused stops no other.
@@ -31,9 +32,11 @@ def apply(files: Sequence[Path], *, as_json: bool) -> int:
         return applied, refused
 
     applied, refused = session.play(work)
-    for line in refused:
+    home = config.home()
+    remarks = [f"{spec.slug}: {line}" for spec in specs for line in appearance.remarks(home, spec)]
+    for line in (*refused, *remarks):
         output.remark(line)
-    document = {"publications": applied, "refused": refused}
+    document = {"publications": applied, "refused": refused, "remarks": remarks}
     output.show(document, [f"{slug}: {what}" for slug, what in applied.items()], as_json=as_json)
     return 2 if refused else 0
 

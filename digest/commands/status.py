@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, publications, urls, zones
 from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
-from digest.commands import output, pictures, sending, session, throttling
+from digest.commands import appearance, output, pictures, sending, session, throttling
 from digest.outbox import doubts, models as outbox
 from digest.run import instance, wiring
 
@@ -46,8 +46,9 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
             "throttle": await throttling.plan(connection, parts),
         }
         owner = await connection.scalar(sa.select(database.Meta.value).where(database.Meta.key == instance.INSTANCE))
+        templates = await appearance.warnings(connection, parts.home)
     found = {**await sending.gather(parts.db, parts.clock()), **found}
-    return found | {"warnings": _warnings(parts, found, owner)}
+    return found | {"warnings": _warnings(parts, found, owner) + templates}
 
 
 async def _publications(connection: AsyncConnection) -> list[dict[str, Any]]:

@@ -7,20 +7,17 @@ nothing anew. Reads templates; touches no database, knows no reader: what is per
 import bisect
 import functools
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, TypeVar
 
-import jinja2
 import structlog
 
-from digest import metrics, templating
-from digest.editions import blocks, inline, outline, typeset
+from digest import metrics
+from digest.editions import blocks, folders, inline, library, outline, typeset
 from digest.editions.blocks import Block, Fill, Segment, Slot
 from digest.editions.look import Look
 from digest.editions.outline import Choice, Facts, Key, Story
+from digest.editions.shelf import Shelf
 from digest.editions.typeset import Typesetter
 
 __all__ = ["Choice", "Composer", "Facts", "Look", "Prepared", "Segment", "Slot", "Story", "Variant"]
@@ -33,11 +30,7 @@ log = structlog.get_logger()
 
 # A Story in all its forms takes about 10 KB: 20 MB at most, and more than a sender's news of a month.
 KEPT_STORIES = 2048
-# A Look is a Publication in a language; each has its frame beside the Stories.
-KEPT_LOOKS = 64
 KEPT_NOTICES = 256
-# Compiled templates, per layout and notice: some 50 ms and 1 MB each.
-KEPT_ENVIRONMENTS = 16
 
 # Gmail cuts a mail off at 102,400 bytes of HTML and hides the rest, with the way out in it, behind a link. What is left
 # is for what relays and scanners add.
@@ -48,8 +41,8 @@ SLOT_BYTES = 100
 # A block as HTML and as text.
 Pair = tuple[Block, Block]
 Pairs = Mapping[Key, Pair]
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+# What may be wrong with a document, and less so with the one made of the templates beneath.
+SPOILT = (typeset.TemplateError, inline.InlineError, blocks.CutError)
 
 
 @dataclass(frozen=True)
@@ -108,67 +101,55 @@ class Prepared:
 class Composer:
     """One for all Editions of a process; threads may share it."""
 
-    def __init__(self, root: Path | None = None) -> None:
-        """Raises TemplateError or StylesheetError now rather than at the first mail."""
-        self._root = root or templating.data_dir("templates") / "email"
+    def __init__(self, places: folders.Folders | None = None) -> None:
+        """Reads no template yet: one that is broken is no reason for any verb to fail."""
         self._marks = blocks.Marks()
         # premailer's caches are not made for two threads at once, and two would inline the same Story twice.
         self._lock = threading.Lock()
         self._kept: Shelf[tuple[str, Story | None], Pairs] = Shelf(KEPT_STORIES)
         self._notices: Shelf[tuple[Hashable, ...], Variant] = Shelf(KEPT_NOTICES)
-        self._typesetters: Shelf[tuple[Hashable, ...], Typesetter] = Shelf(KEPT_LOOKS)
-        self._environments: Shelf[tuple[Hashable, ...], jinja2.Environment] = Shelf(KEPT_ENVIRONMENTS)
-        edition = typeset.digest(self._root)
-        for notice in (None, *typeset.NOTICES):
-            self._templates(typeset.BASE, notice, edition)
+        self._library = library.Library(places or folders.shipped(), self._marks)
 
     def prepare(self, look: Look, stories: Iterable[Story]) -> Prepared:
         """All blocks these Stories may need: milliseconds for each new one, next to nothing for those kept."""
         cleaned = {story.id: outline.clean(story, self._marks.without) for story in stories}
         with self._lock:
-            typesetter = self._typesetter(look, typeset.INSTANT if look.is_single else None)
-            pairs, inlined = self._find(typesetter, list(cleaned.values()))
+            typesetter = self._library.typesetter(look, typeset.INSTANT if look.is_single else None)
+            typesetter, pairs, inlined = self._find(typesetter, list(cleaned.values()))
         return Prepared(typesetter, cleaned, pairs, inlined)
 
     def notice(self, name: str, look: Look, context: Mapping[str, Hashable]) -> Variant:
         """A mail that is no Edition. Kept by its context, which is why nothing personal may be in there."""
         with self._lock:
-            typesetter = self._typesetter(look, name)
+            typesetter = self._library.typesetter(look, name)
             key = (name, typesetter.key, *sorted(context.items()))
             return self._notices.get(key) or self._notices.put(key, self._write(typesetter, context))
 
-    def _typesetter(self, look: Look, notice: str | None = None) -> Typesetter:
-        # Looked at each time, so that an edited template shows in the next mail.
-        edition = typeset.digest(self._root)
-        key = (look, notice, edition)
-        found = self._typesetters.get(key)
-        if found is None:
-            templates = self._templates(look.layout, notice, edition)
-            found = self._typesetters.put(key, Typesetter(templates, look, self._marks, edition))
-        return found
-
-    def _templates(self, layout: str, notice: str | None, edition: str) -> jinja2.Environment:
-        key = (layout, notice, edition)
-        return self._environments.get(key) or self._environments.put(
-            key, typeset.environment(self._root, layout, notice)
-        )
-
-    def _find(self, typesetter: Typesetter, stories: list[Story]) -> tuple[Pairs, bool]:
-        """The blocks on the shelf and, in one document, those that are missing there."""
+    def _find(self, typesetter: Typesetter, stories: list[Story]) -> tuple[Typesetter, Pairs, bool]:
+        """The blocks on the shelf and, in one document, those that are missing there; and whose they are."""
         kept = {story: self._kept.get((typesetter.key, story)) for story in (None, *stories)}
         missing = [story for story, pairs in kept.items() if pairs is None]
         if missing:
             try:
                 made = self._make(typesetter, [story for story in missing if story], inline.inline)
-            except (inline.InlineError, blocks.CutError) as error:
-                # Plainer mail beats no mail. Nothing of it is kept: the next Edition tries anew.
-                PLAIN.inc()
-                log.error("mail_not_inlined", publication=typesetter.look.name, reason=str(error))
-                return _flat(self._make(typesetter, stories, lambda document: document)), False
+            except SPOILT as error:
+                return self._otherwise(typesetter, stories, error)
             INLINED.inc(len(missing))
             for story in missing:
                 kept[story] = self._kept.put((typesetter.key, story), made[story])
-        return _flat(kept), True
+        return typesetter, _flat(kept), True
+
+    def _otherwise(
+        self, typesetter: Typesetter, stories: list[Story], error: Exception
+    ) -> tuple[Typesetter, Pairs, bool]:
+        if typesetter.spare:
+            return self._find(self._library.retire(typesetter, typesetter.spare, error), stories)
+        if isinstance(error, typeset.TemplateError):
+            raise error
+        # Plainer mail beats no mail. Nothing of it is kept: the next Edition tries anew.
+        PLAIN.inc()
+        log.error("mail_not_inlined", publication=typesetter.look.name, reason=str(error))
+        return typesetter, _flat(self._make(typesetter, stories, lambda document: document)), False
 
     def _make(
         self, typesetter: Typesetter, stories: list[Story], inliner: Callable[[str], str]
@@ -178,7 +159,7 @@ class Composer:
         fills = {fill: self._marks.sentinel(fill) for fill in Fill}
         html, text = (typesetter.document(f"body.{kind}", pieces, fills, self._marks.mark) for kind in ("html", "txt"))
         cut = zip(
-            self._marks.cut(self._inlined(html, inliner), len(pieces), is_html=True),
+            self._marks.cut(inlined(self._marks, html, inliner), len(pieces), is_html=True),
             self._marks.cut(text, len(pieces), is_html=False),
             strict=True,
         )
@@ -187,21 +168,19 @@ class Composer:
             made[piece.story][piece.key] = pair
         return dict(made)
 
-    def _inlined(self, document: str, inliner: Callable[[str], str]) -> str:
-        inlined = inliner(document)
-        if self._marks.tally(inlined) != self._marks.tally(document):
-            raise blocks.CutError("the inliner lost or moved a mark or a sentinel")
-        return inlined
-
     def _write(self, typesetter: Typesetter, context: Mapping[str, Hashable]) -> Variant:
-        VARIANTS.inc()
-        letter = typesetter.letter(context)
-        html = letter["html"]
         try:
-            html = self._inlined(html, inline.inline)
-        except (inline.InlineError, blocks.CutError) as error:
+            letter = typesetter.letter(context)
+            html = inlined(self._marks, letter["html"], inline.inline)
+        except SPOILT as error:
+            if typesetter.spare:
+                return self._write(self._library.retire(typesetter, typesetter.spare, error), context)
+            if isinstance(error, typeset.TemplateError):
+                raise
             PLAIN.inc()
             log.error("mail_not_inlined", publication=typesetter.look.name, reason=str(error))
+            html = letter["html"]
+        VARIANTS.inc()
         [html_block] = self._marks.cut(html, 1, is_html=True)
         [text_block] = self._marks.cut(letter["txt"], 1, is_html=False)
         return Variant((letter["subject"],), blocks.join([html_block], {}), blocks.join([text_block], {}))
@@ -223,23 +202,12 @@ def _block_bytes(block: Block) -> int:
     return html_bytes(segment for segment in block if not isinstance(segment, blocks.Gap))
 
 
-class Shelf(Generic[K, V]):
-    """The things asked for last, at most so many of them."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._things: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key in self._things:
-            self._things.move_to_end(key)
-        return self._things.get(key)
-
-    def put(self, key: K, thing: V) -> V:
-        self._things[key] = thing
-        while len(self._things) > self._room:
-            self._things.popitem(last=False)
-        return thing
+def inlined(marks: blocks.Marks, document: str, inliner: Callable[[str], str]) -> str:
+    """The document inlined. Raises InlineError, or CutError if it could not be cut at its marks any more."""
+    made = inliner(document)
+    if marks.tally(made) != marks.tally(document):
+        raise blocks.CutError("the inliner lost or moved a mark or a sentinel")
+    return made
 
 
 def _flat(found: Mapping[Story | None, Pairs | None]) -> Pairs:

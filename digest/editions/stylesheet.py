@@ -1,4 +1,5 @@
-"""A lint for the stylesheet that is inlined: it refuses what would make a block's look depend on its neighbours.
+"""A lint for the stylesheets of mails: it refuses what would make a block's look depend on its neighbours, and what
+mail programs answer by dropping everything.
 
 Blocks are inlined together in one order and sent in many others, so a rule such as `.story + .story` would be right
 in the first and wrong in the rest. Pure.
@@ -9,33 +10,66 @@ from collections.abc import Iterator
 
 from digest import errors
 
+# A line, and what is wrong there.
+Fault = tuple[int, str]
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 SELECTOR = re.compile(r"([^{}]+)\{")
 NEIGHBOURS = re.compile(r"[+~]|:(?:first|last|only)-(?:child|of-type)|:nth-[a-z-]+|:empty|:has\(|:root", re.IGNORECASE)
+# Gmail drops a whole block or attribute over one colour written in a way it does not know.
+COLOUR = re.compile(
+    r":[^;{}]*?(#(?![0-9a-f]{6}\b)[0-9a-f]{3,8}\b|\b(?:rgba?|hsla?|hwb|lab|lch|oklab|oklch|color|color-mix|light-dark|var)\()",
+    re.IGNORECASE,
+)
 
 
 class StylesheetError(errors.DigestError):
-    """A rule of the stylesheet cannot be inlined block by block."""
+    """A rule of a stylesheet cannot be used in a mail."""
 
 
-def check(source: str, name: str) -> None:
+def check(source: str, name: str, *, is_inlined: bool = True) -> None:
     """Raises StylesheetError that names every offending rule by file and line."""
-    faults = [f"{name}:{line}: {what}" for line, what in _faults(source)]
-    if faults:
-        raise StylesheetError("\n".join(faults))
-
-
-def _faults(source: str) -> Iterator[tuple[int, str]]:
     # Same length and same lines as the source, so that positions still tell the line.
     bare = TEMPLATE.sub(_blank, COMMENT.sub(_blank, source))
+    found = [*_braces(bare), *_colours(bare), *(_rules(bare) if is_inlined else _imports(bare))]
+    if found:
+        raise StylesheetError("\n".join(f"{name}:{line}: {what}" for line, what in sorted(found)))
+
+
+def _rules(bare: str) -> Iterator[Fault]:
     for rule in SELECTOR.finditer(bare):
         selector = rule[1].strip()
-        line = bare.count("\n", 0, rule.start(1) + len(rule[1]) - len(rule[1].lstrip())) + 1
+        line = _line(bare, rule.start(1) + len(rule[1]) - len(rule[1].lstrip()))
         if selector.startswith("@"):
             yield line, f"{selector.split()[0]} cannot be inlined; put it into parts/media.css"
         elif bad := NEIGHBOURS.search(selector):
             yield line, f"'{selector}' looks at neighbours ('{bad[0]}'), and blocks have none; use a class"
+
+
+def _imports(bare: str) -> Iterator[Fault]:
+    for rule in re.finditer("@import", bare, re.IGNORECASE):
+        yield _line(bare, rule.start()), "@import asks another server, and mail programs drop it; write the rules here"
+
+
+def _colours(bare: str) -> Iterator[Fault]:
+    for rule in COLOUR.finditer(bare):
+        yield _line(bare, rule.start(1)), f"'{rule[1].rstrip('(')}': write colours as #rrggbb, Gmail drops others whole"
+
+
+def _braces(bare: str) -> Iterator[Fault]:
+    open_at: list[int] = []
+    for brace in re.finditer("[{}]", bare):
+        if brace[0] == "{":
+            open_at.append(brace.start())
+        elif open_at:
+            open_at.pop()
+        else:
+            yield _line(bare, brace.start()), "a brace is closed that was never opened"
+    yield from ((_line(bare, at), "this brace is never closed") for at in open_at)
+
+
+def _line(bare: str, at: int) -> int:
+    return bare.count("\n", 0, at) + 1
 
 
 def _blank(match: re.Match[str]) -> str:

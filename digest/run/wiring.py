@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import digest
-from digest import clock, config, database, errors, links, templating, urls
+from digest import clock, config, database, errors, links, urls
 from digest.articles import changes, fetch, poll
 from digest.articles.pictures import gather
 from digest.audience import suppression
-from digest.editions import compose, contents, plan
+from digest.editions import compose, contents, folders, plan
 from digest.outbox import (
     crew,
     destinations,
@@ -213,7 +213,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
         hasher = suppression.Hasher(settings.keys())
         stamp, keys, driver = await instance.stamp(db), keyring(settings, home), engine_of(settings, db)
         imprint = writer.Imprint(settings.base_url, stamp, settings.smtp.feedback_id, keys)
-        scribe = writer.Writer(db, compose.Composer(mail_templates(home)), signer, imprint)
+        scribe = writer.Writer(db, compose.Composer(mail_folders(home)), signer, imprint)
         yield Parts(
             settings=settings,
             home=home,
@@ -236,7 +236,8 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
         )
 
 
-def mail_templates(home: Path) -> Path:
-    """The installation's own mail templates if it has any, else those shipped."""
-    own = home / "templates" / "email"
-    return own if own.is_dir() else templating.data_dir("templates") / "email"
+def mail_folders(home: Path) -> folders.Folders:
+    """The templates shipped, under the installation's own and each Publication's own."""
+    return dataclasses.replace(
+        folders.shipped(), house=home / "templates" / "email", publications=home / "config" / "publications"
+    )

@@ -1,12 +1,10 @@
 """Ten kinds of bad input: each is one clear line that says what to do, exit 1 or 2, and leaves nothing half done."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from digest import templating
 from tests.commands.test_running import a_closed_port
 from tests.support.operator import FEED, SHIPPED, Operator
 
@@ -102,11 +100,29 @@ def test_urls_of_our_own(ready: Operator) -> None:
 
 
 @pytest.mark.parametrize("template", ["{% if %}", "{{ told.nothing.at.all }}"])
-def test_templates(ready: Operator, untouched: Any, template: str) -> None:
-    shutil.copytree(templating.data_dir("templates") / "email", ready.home / "templates" / "email")
-    ready.file("templates/email/digest/subject.txt", template)
-    assert "subject.txt" in refused(ready, "preview", "mias-feed", "--out", ready.home / "previews")
-    assert not (ready.home / "previews").exists()
+def test_own_templates_that_are_broken_stop_no_mail(ready: Operator, template: str) -> None:
+    broken = ready.file("templates/email/digest/subject.txt", template)
+    answer = ready("preview", "mias-feed", "--out", ready.home / "previews")
+    assert answer.code == 0
+    assert (ready.home / "previews" / "mias-feed.html").exists()
+    assert f"{broken}:1: " in " ".join((answer.out + answer.err).split())
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("digest/parts/story.html", "<tr><td>\n{{ piece.story.title }</td></tr>", "story.html:2: "),
+        ("digest/parts/story.html", "\n\n{{ piece.stroy.title }}", "story.html:3: "),
+        ("digest/parts/own.css", ".a { color: #112233; }\n.b + .c { margin: 0; }", "own.css:2: "),
+        ("digest/parts/own.css", ".a { color: #112233;", "own.css:1: this brace is never closed"),
+        ("digest/parts/media.css", "\n.a { color: rgb(1 2 3 / 1); }", "media.css:2: 'rgb'"),
+        ("welcome/body.txt", "{{ nothing }}", "body.txt:1: 'nothing' is undefined"),
+        ("instant/parts/lead.html", "{% include 'parts/nowhere.html' %}", "lead.html:1: there is no template"),
+    ],
+)
+def test_templates_of_a_publication(ready: Operator, untouched: Any, file: str, content: str, words: str) -> None:
+    ready.file(f"config/publications/mias-feed/templates/{file}", content)
+    assert words in refused(ready, "apply", MIAS)
     assert untouched()
 
 

@@ -113,3 +113,27 @@ def test_unknown_names_are_answered_with_what_there_is(operator: Operator) -> No
     assert "digest status" in operator("release", "7").complaint
     assert "digest articles list" in operator("articles", "retract", "mias-feed", "7").complaint
     assert "waiting, held" in operator("articles", "list", "mias-feed", "--state", "new").complaint
+
+
+def test_colours_that_cannot_be_read_are_applied_and_told(operator: Operator) -> None:
+    path = operator.file("pale.toml", MIAS.read_text().replace("#8a1c4a", "#ffd54a"))
+    answer = operator("apply", path)
+    assert answer.code == 0
+    assert "mias-feed: colours.accent: #ffd54a was darkened to #" in answer.complaint
+
+
+def test_own_templates_are_tried_before_they_are_applied(operator: Operator) -> None:
+    assert operator("apply", MIAS).code == 0
+    own = operator.file("config/publications/mias-feed/templates/digest/subject.txt", "\n{{ nothing }}")
+    other = operator.file("other.toml", MIAS.read_text().replace('slug = "mias-feed"', 'slug = "toms-feed"'))
+    answer = operator("apply", MIAS, other, "--json")
+    assert answer.code == 2
+    assert f"mias-feed: {own}:2: 'nothing' is undefined" in answer.complaint
+    assert answer.document["publications"] == {"toms-feed": "created"}
+
+
+def test_an_own_file_that_replaces_none_is_told(operator: Operator) -> None:
+    operator.file("config/publications/mias-feed/templates/digest/parts/stroy.html", "x")
+    answer = operator("apply", MIAS)
+    assert answer.code == 0
+    assert "stroy.html takes the place of no file we ship" in answer.complaint

@@ -184,3 +184,12 @@ def test_a_destination_that_turns_us_away_is_told(operator: Operator, db_url: st
     line = "turned away  from gmail by way of main, until 2026-11-16 23:10 UTC: 421 4.7.28 [2J slow down"
     assert line in operator("status", "--now", NOW).out
     assert operator("status", "--now", "2026-11-17T00:00:00Z", "--json").document["pauses"] == []
+
+
+def test_own_templates_that_are_not_used_are_told_with_their_place(operator: Operator) -> None:
+    operator.begin()
+    own = operator.file("config/publications/mias-feed/templates/digest/parts/own.css", ".a + .b { margin: 0; }")
+    [line] = [line for line in operator("status", "--json").document["warnings"] if "shipped templates" in line]
+    assert line.startswith(f"mias-feed is mailed with the shipped templates: {own}:1: ")
+    own.write_text(".a { margin: 0; }")
+    assert not any("shipped templates" in line for line in operator("status", "--json").document["warnings"])

@@ -16,11 +16,11 @@ COMPOSER = Composer()
 # Each layout, and the form of a single Article over each of them.
 LOOKS = {
     f"{layout}{'-single' * is_single}": dataclasses.replace(MIAS, layout=layout, is_single=is_single)
-    for layout in typeset.layouts(ROOT)
+    for layout in typeset.layouts([ROOT])
     for is_single in (False, True)
 }
 TEMPLATES = {
-    (look.layout, look.is_single): typeset.environment(ROOT, look.layout, typeset.INSTANT if look.is_single else None)
+    (look.layout, look.is_single): typeset.environment([ROOT], look.layout, typeset.INSTANT if look.is_single else None)
     for look in LOOKS.values()
 }
 SLUGS = st.sampled_from(["heart", "food", "sleep", "left the publication", None])

@@ -38,6 +38,34 @@ def test_a_rule_about_neighbours_is_refused(rule, what):
         stylesheet.check(rule, "style.css")
 
 
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        (".a { color: #fff }", "'#fff': write colours as #rrggbb"),
+        (".a { color: #11223344 }", "'#11223344'"),
+        (".a { color: rgb(0 128 0 / 1) }", "'rgb'"),
+        (".a { margin: 0; background: var(--x) }", "'var'"),
+        (".a { border: 1px solid oklch(1 2 3) }", "'oklch'"),
+        (".a { margin: 0", "never closed"),
+        (".a { margin: 0 } }", "never opened"),
+    ],
+)
+@pytest.mark.parametrize("is_inlined", [True, False])
+def test_what_mail_programs_answer_by_dropping_everything_is_refused_in_every_sheet(rule, what, is_inlined):
+    with pytest.raises(stylesheet.StylesheetError, match=what):
+        stylesheet.check(rule, "any.css", is_inlined=is_inlined)
+
+
+def test_a_sheet_that_is_passed_through_may_ask_for_the_screen_but_for_no_other_sheet():
+    stylesheet.check("@media (max-width: 480px) { .a { color: #112233 } }", "media.css", is_inlined=False)
+    with pytest.raises(stylesheet.StylesheetError, match="@import asks another server"):
+        stylesheet.check("@import url(https://a.example/b.css);", "media.css", is_inlined=False)
+
+
+def test_an_id_is_no_colour():
+    stylesheet.check("#more a { color: #112233 }", "style.css")
+
+
 def test_every_fault_is_told_with_its_file_and_line():
     sheet = "/* two\nlines */\n.a { margin: 0 }\n\n.b + .c {\n margin: 0\n}\np:empty{}\n"
     with pytest.raises(stylesheet.StylesheetError) as caught:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest import templating
-from digest.editions import blocks, outline, stylesheet, typeset
+from digest.editions import blocks, outline, typeset
 from digest.editions.blocks import Fill
 from tests.support.stories import CAST, MIAS, WEEKLY
 
@@ -23,7 +23,7 @@ def templates(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def typesetter() -> typeset.Typesetter:
-    return typeset.Typesetter(typeset.environment(ROOT, "digest"), MIAS, blocks.Marks(), "")
+    return typeset.Typesetter(typeset.environment([ROOT], "digest"), MIAS, blocks.Marks(), "")
 
 
 @pytest.mark.parametrize(
@@ -74,27 +74,27 @@ def test_a_broken_template_is_told_with_its_file_and_line(templates):
     broken = templates / "digest" / "parts" / "story.html"
     broken.write_text("<tr>\n<td>{{ piece.story.title }\n</td></tr>")
     with pytest.raises(typeset.TemplateError, match=r"parts/story\.html:2: "):
-        typeset.environment(templates, "digest")
+        typeset.environment([templates], "digest")
 
 
 def test_a_template_that_asks_for_what_is_not_there_is_told_by_name(templates):
     (templates / "digest" / "phrases" / "why.txt").write_text("{{ reader.shoe_size }}")
-    typesetter = typeset.Typesetter(typeset.environment(templates, "digest"), MIAS, blocks.Marks(), "")
-    with pytest.raises(typeset.TemplateError, match=r"phrases/why\.txt: 'reader' is undefined"):
+    typesetter = typeset.Typesetter(typeset.environment([templates], "digest"), MIAS, blocks.Marks(), "")
+    with pytest.raises(typeset.TemplateError, match=r"phrases/why\.txt:1: 'reader' is undefined"):
         typesetter.sentences(TOLD, WEEKLY)
 
 
 def test_a_stylesheet_that_cannot_be_cut_is_refused(templates):
     sheet = templates / "digest" / "parts" / "style.css"
     sheet.write_text(".story + .story { margin: 0 }")
-    with pytest.raises(stylesheet.StylesheetError, match=r"parts/style\.css:1: "):
-        typeset.environment(templates, "digest")
+    with pytest.raises(typeset.TemplateError, match=r"parts/style\.css:1: "):
+        typeset.environment([templates], "digest")
 
 
 def test_a_layout_holds_only_what_it_changes(templates):
     (templates / "plain" / "phrases").mkdir(parents=True)
     (templates / "plain" / "phrases" / "kicker.txt").write_text("First of all")
-    typesetter = typeset.Typesetter(typeset.environment(templates, "plain"), MIAS, blocks.Marks(), "")
+    typesetter = typeset.Typesetter(typeset.environment([templates], "plain"), MIAS, blocks.Marks(), "")
     said = typesetter.sentences(TOLD, WEEKLY)
     assert said[Fill.KICKER] == "First of all"
     assert said[Fill.WHY].startswith("You chose")
@@ -102,7 +102,7 @@ def test_a_layout_holds_only_what_it_changes(templates):
 
 def test_templates_cannot_reach_into_python(templates):
     (templates / "digest" / "phrases" / "why.txt").write_text("{{ say.gettext.__globals__ }}")
-    typesetter = typeset.Typesetter(typeset.environment(templates, "digest"), MIAS, blocks.Marks(), "")
+    typesetter = typeset.Typesetter(typeset.environment([templates], "digest"), MIAS, blocks.Marks(), "")
     with pytest.raises(typeset.TemplateError, match="unsafe"):
         typesetter.sentences(TOLD, WEEKLY)
 
@@ -117,3 +117,31 @@ def test_a_short_story_keeps_its_title_and_who_says_so(typesetter):
         assert CAST[0].standfirst[:20] not in document
         assert "walk.jpg" not in document
         assert "How insulin works" not in document
+
+
+def test_every_fault_of_all_files_is_told_at_once(templates):
+    (templates / "digest" / "subject.txt").write_text("{% if %}")
+    (templates / "digest" / "parts" / "own.css").write_text("\n.a { color: #fff; }")
+    (templates / "digest" / "parts" / "more.txt").write_bytes(b"\xff")
+    with pytest.raises(typeset.TemplateError) as caught:
+        typeset.environment([templates], "digest")
+    told = str(caught.value)
+    assert len(told.splitlines()) == 3
+    for words in ("subject.txt:1: ", "own.css:2: '#fff'", "more.txt: is not UTF-8"):
+        assert words in told
+
+
+@pytest.mark.parametrize(
+    "mistake", ["{{ 1 / 0 }}", "{{ 'a' + 1 }}", "{{ {}['x'].y }}", "{{ told.lead.title|wrap(0) }}"]
+)
+def test_whatever_goes_wrong_while_filling_is_a_template_error_with_its_line(templates, mistake):
+    (templates / "digest" / "phrases" / "kicker.txt").write_text(f"\n{mistake}")
+    typesetter = typeset.Typesetter(typeset.environment([templates], "digest"), MIAS, blocks.Marks(), "")
+    with pytest.raises(typeset.TemplateError, match=r"phrases/kicker\.txt:2: "):
+        typesetter.sentences(TOLD, WEEKLY)
+
+
+def test_what_is_no_template_is_not_read(templates):
+    (templates / "digest" / "parts" / "story.html~").write_bytes(b"\xff{% if %}")
+    (templates / "digest" / ".DS_Store").write_bytes(b"\x00\xff")
+    typeset.environment([templates], "digest")

@@ -68,11 +68,14 @@ def test_several_relays_are_one_way_out():
     assert way_out.connections == 9
 
 
-async def test_mail_templates_of_the_installation_go_before_those_shipped(db_url, tmp_path):
-    assert wiring.mail_templates(tmp_path).name == "email"
-    own = tmp_path / "templates" / "email"
-    own.mkdir(parents=True)
-    assert wiring.mail_templates(tmp_path) == own
+def test_a_publication_s_templates_go_before_the_installation_s_and_those_before_the_shipped(tmp_path):
+    shipped = wiring.mail_folders(tmp_path).shipped
+    assert wiring.mail_folders(tmp_path).roots("mias-feed") == (shipped,)
+    house, own = tmp_path / "templates" / "email", tmp_path / "config" / "publications" / "mias-feed" / "templates"
+    for folder in (house, own):
+        folder.mkdir(parents=True)
+    assert wiring.mail_folders(tmp_path).roots("mias-feed") == (own, house, shipped)
+    assert wiring.mail_folders(tmp_path).roots("toms-feed") == (house, shipped)
 
 
 async def test_a_database_without_tables_is_a_plain_complaint(tmp_path):
