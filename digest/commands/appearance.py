@@ -50,6 +50,6 @@ async def warnings(connection: AsyncConnection, home: Path) -> list[str]:
 def _given_way(home: Path, spec: publications.Spec) -> list[str]:
     places = wiring.mail_folders(home)
     roots = places.roots(spec.slug)
-    if len(roots) == 1 and spec.layout in typeset.layouts(roots):
+    if len(roots) == 1 and spec.layout in typeset.layouts(*roots):
         return []  # nothing of its own; a trial takes a quarter of a second
     return [f"{spec.slug} is mailed with the shipped templates: {line}" for line in faults(home, spec)]

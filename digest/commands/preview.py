@@ -46,7 +46,9 @@ def write(slug: str, folder: Path, wish: proofs.Wish, *, with_pictures: bool, no
 
 async def _pages(parts: wiring.Parts, name: str, material: proofs.Material, wish: proofs.Wish) -> list[snapshots.Page]:
     """The mail in every layout and both directions, or in those that were asked for."""
-    layouts = [wish.layout] if wish.layout else typeset.layouts(wiring.mail_templates(parts.home))
+    layouts = (
+        [wish.layout] if wish.layout else typeset.layouts(*wiring.mail_folders(parts.home).roots(material.spec.slug))
+    )
     locale = material.reader.locale or material.spec.locale
     locales = [locale] if wish.locale else _both_directions(locale)
     pages = []

@@ -91,7 +91,7 @@ class Proof:
 async def gather(parts: wiring.Parts, slug: str, wish: Wish) -> Material:
     """Raises ProofError, PublicationError, PreferenceError, ReaderError or LayoutError for what there is not."""
     now, locale = parts.clock(), _locale(wish.locale)
-    layouts = typeset.layouts(wiring.mail_templates(parts.home))
+    layouts = typeset.layouts(*wiring.mail_folders(parts.home).roots(slug))
     if wish.layout is not None and wish.layout not in layouts:
         raise typeset.LayoutError(f"no mail layout '{wish.layout}'; there are: {', '.join(layouts)}")
     if wish.notice is not None and wish.notice not in typeset.NOTICES:

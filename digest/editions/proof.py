@@ -104,7 +104,7 @@ def _heavy(document: str) -> Iterator[str]:
 
 def unknown(places: folders.Folders, slug: str) -> list[Path]:
     """Own files that take the place of none: a name misspelt, or one that an own template includes."""
-    own, layers = places.own(slug), set(typeset.layouts([places.shipped])) | {typeset.INSTANT, *typeset.NOTICES}
+    own, layers = places.own(slug), set(typeset.layouts(places.shipped)) | {typeset.INSTANT, *typeset.NOTICES}
     if own is None or not own.is_dir():
         return []
     files = [path.relative_to(own) for kind in folders.KINDS for path in own.rglob(f"*.{kind}")]

@@ -66,12 +66,12 @@ def environment(roots: Sequence[Path], layout: str, form: str | None = None) -> 
 
 
 def _check_layout(roots: Sequence[Path], layout: str) -> None:
-    known = layouts(roots)
+    known = layouts(*roots)
     if layout not in known:
         raise LayoutError(f"no mail layout '{layout}'; there are: {', '.join(known)}")
 
 
-def layouts(roots: Sequence[Path]) -> list[str]:
+def layouts(*roots: Path) -> list[str]:
     names = {folder.name for root in roots for folder in root.iterdir() if folder.is_dir()}
     return sorted(names - {INSTANT, *NOTICES})
 

@@ -16,7 +16,7 @@ COMPOSER = Composer()
 # Each layout, and the form of a single Article over each of them.
 LOOKS = {
     f"{layout}{'-single' * is_single}": dataclasses.replace(MIAS, layout=layout, is_single=is_single)
-    for layout in typeset.layouts([ROOT])
+    for layout in typeset.layouts(ROOT)
     for is_single in (False, True)
 }
 TEMPLATES = {

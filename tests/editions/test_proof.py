@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.editions import folders, proof, typeset
+from digest.editions import folders, proof
 from tests.editions.test_library import LOOK, lay, own
+from tests.support.stories import LAYOUTS
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def places(tmp_path: Path) -> folders.Folders:
     return dataclasses.replace(folders.shipped(), publications=tmp_path)
 
 
-@pytest.mark.parametrize("layout", typeset.layouts([folders.shipped().shipped]))
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("locale", ["en", "de", "ar"])
 def test_what_we_ship_passes(places, layout, locale):
     assert proof.faults(places, dataclasses.replace(LOOK, layout=layout, locale=locale)) == ()

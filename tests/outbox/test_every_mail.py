@@ -24,7 +24,7 @@ from tests.support import cast, grammar, stories, verifiers, wirecheck
 
 AT = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 TEMPLATES = templating.data_dir("templates") / "email"
-LAYOUTS = typeset.layouts([TEMPLATES])
+LAYOUTS = typeset.layouts(TEMPLATES)
 KINDS = ("digest", *typeset.NOTICES)
 PRIVATE = rsa.generate_private_key(65537, 2048)
 DOMAINS = ("example.org", "news.example", "xn--bcher-kva.example")
