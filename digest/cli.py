@@ -221,6 +221,18 @@ def send_test(
     return send_test.send(publication, address, wish, now=now, as_json=json)
 
 
+@app.command("lint-mail")
+def lint_mail(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.eml...", help="- reads stdin.", show_default=False)],
+    online: Annotated[bool, typer.Option("--online", help="Also ask whether the links lead anywhere.")] = False,
+    json: Json = False,
+) -> int:
+    """Say what a strict reader, a provider or somebody with poor sight would object to in a mail."""
+    from digest.commands import linting
+
+    return linting.run(files, is_online=online, as_json=json)
+
+
 @app.command()
 def explain(publication: Slug, email: Email, now: Now = None, json: Json = False) -> int:
     """What one reader got and why, what waits, and when the next digest is due."""
