@@ -37,7 +37,7 @@ class MailToken(NamedTuple):
 
 
 class ConfirmToken(NamedTuple):
-    """What a confirmation link says: which Subscription, as of which generation, and when it was asked for."""
+    """What a link that expires says: which Subscription, as of which generation, and when it was asked for."""
 
     subscription_id: int
     generation: int
@@ -52,6 +52,8 @@ class Signer:
         _check(keys)
         self._mail = _CachedSigner(keys, salt=b"digest.mail")
         self._confirm = _CachedSigner(keys, salt=b"digest.confirm")
+        self._moving = _CachedSigner(keys, salt=b"digest.moving")
+        self._manage = _CachedSigner(keys, salt=b"digest.manage")
 
     def mail_token(self, subscription_id: int, generation: int, delivery_id: int) -> str:
         """The one token of a Delivery; it never expires, for an unsubscribe link must work for ever."""
@@ -64,9 +66,27 @@ class Signer:
     def confirm_token(self, subscription_id: int, generation: int, at: datetime) -> str:
         return self._confirm.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
 
+    def moving_token(self, subscription_id: int, generation: int, at: datetime) -> str:
+        """To let one's mail go to another address."""
+        return self._moving.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
+
+    def manage_token(self, subscription_id: int, generation: int, at: datetime) -> str:
+        """To all of one's settings and data, which is more than a forwarded mail may open."""
+        return self._manage.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
+
     def read_confirm_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
         """None also when older than `max_age`. `now` is handed in because link age follows the caller's clock."""
-        numbers = _read(self._confirm, text)
+        return self._read_timed(self._confirm, text, now, max_age)
+
+    def read_moving_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
+        return self._read_timed(self._moving, text, now, max_age)
+
+    def read_manage_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
+        return self._read_timed(self._manage, text, now, max_age)
+
+    @staticmethod
+    def _read_timed(signer: "_CachedSigner", text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
+        numbers = _read(signer, text)
         if numbers is None:
             return None
         subscription_id, generation, seconds = numbers

@@ -163,8 +163,9 @@ class Spec(Part):
     max_wait_days: float = Field(7, ge=0)
     first_articles: int = Field(5, ge=0, le=50)
     fortnight_anchor: date = date(2024, 1, 1)
-    welcome: bool = True
+    welcome: bool | Literal["stories"] = True
     goodbye: bool = False
+    settings_changed: bool = False
     sources: tuple[SourceSpec, ...] = ()
 
     @pydantic.model_validator(mode="after")

@@ -143,9 +143,15 @@ async def _get_or_add(
 
 
 async def change(
-    connection: AsyncConnection, subscription: sa.Row[Any], choice: Choice, *, door: trail.Door, now: datetime
+    connection: AsyncConnection,
+    subscription: sa.Row[Any],
+    choice: Choice,
+    *,
+    door: trail.Door,
+    now: datetime,
+    tell: bool = False,
 ) -> bool:
-    """Point a Subscription at this choice; false when it already was."""
+    """Point a Subscription at this choice; false when it already was. `tell` when its reader gets a mail about it."""
     wanted = {
         "cadence_id": await cadence_id(connection, subscription.publication_id, choice, now),
         "topic_set_id": await topic_set_id(connection, subscription.publication_id, choice.topics),
@@ -153,7 +159,9 @@ async def change(
     if all(getattr(subscription, column) == value for column, value in wanted.items()):
         return False
     before = trail.snapshot(subscription, *wanted)
-    await _set(connection, subscription.id, wanted)
+    # A welcome that is due says the same.
+    told = {"notice_due": "changed"} if tell and subscription.notice_due is None else {}
+    await _set(connection, subscription.id, wanted | told)
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
     return True
 

@@ -6,7 +6,7 @@ it `active` and sets where its story begins. A stranger who types an address in 
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from digest import addresses, errors, links, sql
 from digest.audience import models, preferences, standing, start, suppression, trail
 
 State = models.SubscriptionState
+REMINDER_PAUSE = timedelta(days=1)
 
 
 class SignupError(errors.DigestError):
@@ -56,7 +57,7 @@ async def ask(
         subscription_id = await _add(connection, subscriber_id, request, values | {"created_at": now})
     else:
         subscription_id = int(existing.id)
-        if not await _ask_again(connection, existing, values):
+        if not await _ask_again(connection, existing, values, door=door, now=now):
             return subscription_id
     await trail.record(connection, [trail.Entry(subscription_id, trail.What.ASKED, door, now)])
     return subscription_id
@@ -100,8 +101,11 @@ async def _add(connection: AsyncConnection, subscriber_id: int, request: Request
     return int((await connection.execute(find)).scalar_one())
 
 
-async def _ask_again(connection: AsyncConnection, existing: sa.Row[Any], values: dict[str, Any]) -> bool:
+async def _ask_again(
+    connection: AsyncConnection, existing: sa.Row[Any], values: dict[str, Any], *, door: trail.Door, now: datetime
+) -> bool:
     if existing.state == State.ACTIVE:
+        await _remind(connection, existing, door=door, now=now)
         return False
     if existing.state == State.UNSUBSCRIBED:
         # Coming back. Links in mails from before must not end what begins now.
@@ -113,6 +117,19 @@ async def _ask_again(connection: AsyncConnection, existing: sa.Row[Any], values:
         sa.update(models.Subscription).where(models.Subscription.id == existing.id).values(**values)
     )
     return True
+
+
+async def _remind(connection: AsyncConnection, existing: sa.Row[Any], *, door: trail.Door, now: datetime) -> None:
+    """Who asks again has forgotten, or is somebody else: the reader is told, once a day at most; nothing changes."""
+    change = models.Change
+    lately = sa.select(change.id).where(
+        change.subscription_id == existing.id, change.what == trail.What.REMINDED, change.at > now - REMINDER_PAUSE
+    )
+    if existing.notice_due is not None or (await connection.execute(lately.limit(1))).first():
+        return
+    due = sa.update(models.Subscription).where(models.Subscription.id == existing.id).values(notice_due="already")
+    await connection.execute(due)
+    await trail.record(connection, [trail.Entry(existing.id, trail.What.REMINDED, door, now)])
 
 
 async def confirm(

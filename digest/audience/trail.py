@@ -37,6 +37,7 @@ class What(enum.StrEnum):
     IMPORTED = "imported"
     FAILING = "failing"
     REACTIVATED = "reactivated"
+    REMINDED = "reminded"  # somebody asked for a reader who is one already
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ async def record(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
 async def find_newest(connection: AsyncConnection, subscription_id: int) -> sa.Row[Any] | None:
     found = await connection.execute(
         sa.select(models.Change)
-        .where(models.Change.subscription_id == subscription_id)
+        # What a stranger asked changes nothing, and takes nobody's undo away.
+        .where(models.Change.subscription_id == subscription_id, models.Change.what != What.REMINDED)
         .order_by(models.Change.id.desc())
         .limit(1)
     )

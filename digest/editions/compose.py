@@ -118,6 +118,10 @@ class Composer:
             typesetter, pairs, inlined = self._find(typesetter, list(cleaned.values()))
         return Prepared(typesetter, cleaned, pairs, inlined)
 
+    def cleaned(self, story: Story) -> Story:
+        """A Story fit to be handed to a template by itself."""
+        return outline.clean(story, self._marks.without)
+
     def notice(self, name: str, look: Look, context: Mapping[str, Hashable]) -> Variant:
         """A mail that is no Edition. Kept by its context, which is why nothing personal may be in there."""
         with self._lock:

@@ -52,7 +52,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Facts:
-    """What an Edition and its Cadence say of themselves; `since` and `upto` are local dates, both included."""
+    """What an Edition and its Cadence say of themselves; `since` and `upto` are local dates, both included.
+
+    In a notice `upto` is the day of the first digest, and `topics` are the names of those chosen; none means all.
+    """
 
     frequency: str
     upto: date
@@ -60,6 +63,7 @@ class Facts:
     weekday: int = 0
     send_at: time = time(7, 0)
     timezone: str = "UTC"
+    topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _tried(step: Step, typesetter: typeset.Typesetter, marks: blocks.Marks) -> I
 
 
 def _letter(typesetter: typeset.Typesetter, marks: blocks.Marks) -> list[str]:
-    html = typesetter.letter({"facts": FACTS, "hours": 72})["html"]
+    html = typesetter.letter({"facts": FACTS, "hours": 72, "stories": (FULL, BARE)})["html"]
     compose.inlined(marks, html, inline.inline)
     return list(_heavy(html))
 

@@ -37,9 +37,11 @@ FAULTS = (
 BASE = "digest"
 # The form of a single Article sent as it happens.
 INSTANT = "instant"
-NOTICES = ("confirm", "welcome", "goodbye")
+NOTICES = ("confirm", "welcome", "goodbye", "already", "changed", "address", "moving", "manage")
 # Every link a reader may follow to change something, or to see this mail, is a fixed address and the token.
-PATHS = {name: f"/{name}/" for name in ("unsubscribe", "less", "pause", "mail", "confirm")}
+PATHS = {
+    name: f"/{name}/" for name in ("unsubscribe", "less", "pause", "topics", "mail", "confirm", "moving", "manage")
+}
 
 
 class TemplateError(errors.DigestError):
@@ -169,9 +171,10 @@ class Typesetter:
 
     def letter(self, context: Mapping[str, Any]) -> dict[str, str]:
         """A notice as subject, HTML and text. Sentences come as plain strings, so that HTML escapes them."""
+        context = {"stories": ()} | dict(context)
         phrases = {"subject": "subject.txt"}
         if "facts" in context:
-            phrases |= {name: f"phrases/{name}.txt" for name in ("why", "first")}
+            phrases |= {name: f"phrases/{name}.txt" for name in ("why", "first", "next", "held")}
         fill = {name: tidy.line(self.render(file, context)) for name, file in phrases.items()}
         bodies = {kind: self.render(f"body.{kind}", {**context, "fill": fill}) for kind in ("html", "txt")}
         return {"subject": fill["subject"], **bodies}

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, prepared, sql
 from digest.audience import models as audience, suppression
 from digest.editions import cadence as cadences, choose, contents, plan
-from digest.outbox import facts, handover, models, writer
+from digest.outbox import facts, handover, models, telling, writer
 from digest.outbox.facts import Facts
 from digest.outbox.scene import Scene
 from digest.outbox.transports import transport
@@ -120,7 +120,10 @@ async def _notice(connection: AsyncConnection, desk: Desk, one: Facts, now: date
     cadence = (await connection.execute(statement)).one()
     # One that was chosen a moment ago has not been scheduled yet.
     first_at = cadence.next_due_at or cadences.next_due(plan.rule_of(cadence, shelf.spec), now)
-    order = writer.Order.notice(shelf, row.kind, writer.notice_facts(cadence, first_at), row.reader_locale)
+    held = await desk.topics.get(connection, row.reader_topic_set_id)
+    topics = tuple(topic.name for topic in shelf.spec.topics if held is not None and topic.slug in held)
+    told = telling.notice(cadence, first_at, topics)
+    order = writer.Order.notice(shelf, row.kind, told, row.reader_locale, row.selection_id)
     return Proposal(one, order, None)
 
 

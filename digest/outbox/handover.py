@@ -78,6 +78,12 @@ _NOTICES = {
     "confirm": (SubscriptionState.PENDING, SubscriptionState.FAILING),
     "welcome": (SubscriptionState.ACTIVE,),
     "goodbye": (SubscriptionState.UNSUBSCRIBED,),
+    "already": (SubscriptionState.ACTIVE,),
+    "changed": (SubscriptionState.ACTIVE,),
+    # To a new address, which has to say yes, and to the old one, which has to as well.
+    "address": (SubscriptionState.PENDING,),
+    "moving": (SubscriptionState.ACTIVE, SubscriptionState.FAILING),
+    "manage": (SubscriptionState.ACTIVE, SubscriptionState.FAILING, SubscriptionState.UNSUBSCRIBED),
 }
 
 

@@ -1,19 +1,25 @@
-"""The pass for mail that is no Edition: confirm, welcome, goodbye.
+"""The pass for mail that is no Edition: confirm, welcome, goodbye, and others that answer what somebody did.
 
 Reads Subscriptions with a `notice_due`; leaves a Delivery in a Batch that goes before all others. It is rendered,
-signed, tried and recorded like any digest.
+signed, tried and recorded like any digest. A welcome may carry the newest stories: then its Delivery has a Selection,
+and `covered_to` is at the head from that very transaction on, so that no digest tells them again.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database
+from digest import database, publications, sql
 from digest.audience import models as audience
-from digest.outbox import models, wake
+from digest.editions import choose, contents
+from digest.outbox import models, selections, wake
 
 PRIORITY = 0
 AT_ONCE = 100
+# A welcome names what it tells; whoever begins with more of the archive than this has the newest.
+MOST_STORIES = 50
 
 
 async def run(db: database.Database, now: datetime, *, submit: wake.Submit = wake.nobody) -> int:
@@ -29,23 +35,29 @@ async def run(db: database.Database, now: datetime, *, submit: wake.Submit = wak
     return total
 
 
-async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> int:
-    """One Batch of notices. The wish is taken off the Subscription in the transaction that makes the Delivery."""
-    subscription, delivery = audience.Subscription, models.Delivery
-    due = (
-        sa.select(subscription.id, subscription.publication_id, subscription.notice_due)
+def _due() -> sa.Select[Any]:
+    subscription = audience.Subscription
+    return (
+        sa.select(subscription, audience.TopicSet.topics)
+        .outerjoin(audience.TopicSet, audience.TopicSet.id == subscription.topic_set_id)
         .where(subscription.notice_due.is_not(None))
         .order_by(subscription.id)
         .limit(AT_ONCE)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=subscription)
     )
+
+
+async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> int:
+    """One Batch of notices. The wish is taken off the Subscription in the transaction that makes the Delivery."""
+    subscription, delivery = audience.Subscription, models.Delivery
     async with db.transaction() as connection:
-        rows = (await connection.execute(due)).all()
+        rows = (await connection.execute(_due())).all()
         if not rows:
             return 0
         new = sa.insert(models.Batch).values(priority=PRIORITY).returning(models.Batch.id)
         batch_id = (await connection.execute(new)).scalar_one()
         await submit(connection, [batch_id])
+        begun = await _beginnings(connection, [row for row in rows if row.notice_due == "welcome"], now)
         deliveries = [
             {
                 "kind": row.notice_due,
@@ -53,6 +65,7 @@ async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> i
                 "subscription_id": row.id,
                 "batch_id": batch_id,
                 "created_at": now,
+                **begun.get(row.id, {"selection_id": None, "covered_from": None, "upto": None}),
             }
             for row in rows
         ]
@@ -60,3 +73,44 @@ async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> i
         done = sa.update(subscription).where(subscription.id.in_([row.id for row in rows]))
         await connection.execute(done.values(notice_due=None))
         return len(rows)
+
+
+async def _beginnings(connection: AsyncConnection, rows: list[Any], now: datetime) -> dict[int, dict[str, int]]:
+    """What each welcome tells, by Subscription; their `covered_to` moves to the head here and now.
+
+    The Publication's row is locked for it, as releasing locks it: an Article is in the welcome or above the head.
+    """
+    begun: dict[int, dict[str, int]] = {}
+    for publication_id in sorted({row.publication_id for row in rows}):
+        publication = publications.Publication
+        found = sa.select(publication.spec).where(publication.id == publication_id)
+        if publications.load((await connection.execute(found)).scalar_one()).welcome != "stories":
+            continue
+        await connection.execute(found.with_for_update())
+        mine = [row for row in rows if row.publication_id == publication_id]
+        shelf = await contents.Shelves().get(connection, publication_id, above=min(row.covered_to for row in mine))
+        for row in mine:
+            if told := await _tell(connection, shelf, row, now):
+                begun[row.id] = told
+    return begun
+
+
+async def _tell(connection: AsyncConnection, shelf: contents.Shelf, row: Any, now: datetime) -> dict[str, int] | None:
+    topics = None if row.topics is None else frozenset(row.topics)
+    chosen = choose.choose(
+        shelf.candidates,
+        choose.Reach(topics, row.covered_to, shelf.head),
+        limits=choose.Limits(1, MOST_STORIES, 0, timedelta(0)),
+        topic_order=shelf.spec.topic_slugs,
+        now=now,
+    )
+    if isinstance(chosen, choose.Chosen) and chosen.more:
+        # Somebody who comes back to a year of Articles: that is for a digest to tell.
+        return None
+    subscription = audience.Subscription
+    settled = sa.update(subscription).where(subscription.id == row.id)
+    await connection.execute(settled.values(covered_to=sql.greatest(subscription.covered_to, shelf.head)))
+    if not isinstance(chosen, choose.Chosen):
+        return None
+    selection_id = await selections.intern(connection, row.publication_id, chosen, used_at=now)
+    return {"selection_id": selection_id, "covered_from": row.covered_to, "upto": shelf.head}

@@ -8,22 +8,20 @@ import asyncio
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from digest import addresses, database, links, publications, zones
-from digest.editions import blocks, choose, compose, contents, look, models as editions, outline
-from digest.outbox import dkim, headers, message, selections
+from digest import addresses, database, links, publications
+from digest.editions import blocks, choose, compose, contents, look, outline
+from digest.outbox import dkim, headers, message, selections, telling
 from digest.outbox.transports import transport
 
 # A variant is some 100 KB of prepared bytes; a Batch can hold a few hundred of them.
 KEPT = 512
 CONFIRM_HOURS = 72
+MANAGE_HOURS = 24
 # Mails with a one-click way out. Who is asked to confirm, or has left, has nothing to leave.
-LEAVABLE = ("digest", "welcome")
+LEAVABLE = ("digest", "welcome", "already", "changed")
 
 Key = tuple[Any, ...]
 
@@ -50,9 +48,17 @@ class Order:
         return cls(key, shelf, edition, None, selection_id, locale)
 
     @classmethod
-    def notice(cls, shelf: contents.Shelf, kind: str, facts: outline.Facts, locale: str | None) -> "Order":
-        key = (kind, shelf.publication_id, shelf.revision, facts, locale)
-        return cls(key, shelf, None, None, None, locale, facts)
+    def notice(
+        cls,
+        shelf: contents.Shelf,
+        kind: str,
+        facts: outline.Facts,
+        locale: str | None,
+        selection_id: int | None = None,
+    ) -> "Order":
+        """A welcome may carry a Selection of stories to begin with."""
+        key = (kind, shelf.publication_id, shelf.revision, facts, locale, selection_id)
+        return cls(key, shelf, None, None, selection_id, locale, facts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +94,12 @@ class Writer:
     ) -> None:
         self._db, self._composer, self._signer, self._imprint = db, composer, signer, imprint
         self._kept: OrderedDict[Key, Ready] = OrderedDict()
+        self._expiring = {
+            "confirm": signer.confirm_token,
+            "address": signer.confirm_token,
+            "moving": signer.moving_token,
+            "manage": signer.manage_token,
+        }
 
     def find(self, key: Key) -> Ready | None:
         if key in self._kept:
@@ -129,9 +141,9 @@ class Writer:
         return transport.Letter(row.id, ready.letterhead.sender, address.wire, content)
 
     def _token(self, row: Any, now: datetime) -> str:
-        """A request to confirm carries a link that expires; every other mail one that works for ever."""
-        if row.kind == "confirm":
-            return self._signer.confirm_token(row.subscription_id, row.reader_generation, now)
+        """What asks for a yes, or opens more than its mail needs, has a link that expires; all others work for ever."""
+        if make := self._expiring.get(row.kind):
+            return make(row.subscription_id, row.reader_generation, now)
         return self._signer.mail_token(row.subscription_id, row.reader_generation, row.id)
 
     async def shown(self, order: Order) -> compose.Variant:
@@ -144,7 +156,7 @@ class Writer:
         site = self._site(order.shelf.spec)
         async with self._db.reading() as connection:
             stories = await selections.load_stories(connection, chosen, site=site)
-            return stories, await _facts(connection, order.edition)
+            return stories, await telling.edition(connection, order.edition)
 
     def composed(
         self,
@@ -207,9 +219,20 @@ class Writer:
 
     async def _notice(self, order: Order) -> Ready:
         name, spec = order.key[0], order.shelf.spec
-        context = {"hours": CONFIRM_HOURS, "facts": order.facts}
+        hours = MANAGE_HOURS if name == "manage" else CONFIRM_HOURS
+        context = {"hours": hours, "facts": order.facts, "stories": await self._to_begin_with(order)}
         made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.locale), context)
         return self._ready(spec, made, selection_id=None, chosen=None, is_list=False)
+
+    async def _to_begin_with(self, order: Order) -> tuple[outline.Story, ...]:
+        if order.selection_id is None:
+            return ()
+        async with self._db.reading() as connection:
+            chosen = await selections.load_selection(connection, order.selection_id)
+            site = self._site(order.shelf.spec)
+            found = {story.id: story for story in await selections.load_stories(connection, chosen, site=site)}
+        picks = (*chosen.full, *chosen.links)
+        return tuple(self._composer.cleaned(found[pick.article_id]) for pick in picks if pick.article_id in found)
 
     def _ready(
         self,
@@ -258,35 +281,4 @@ def _choice(chosen: choose.Chosen) -> outline.Choice:
         links=tuple((pick.article_id, pick.topic) for pick in chosen.links),
         more=len(chosen.more),
         short=chosen.short,
-    )
-
-
-def notice_facts(cadence: Any, first_at: datetime | None) -> outline.Facts:
-    """What a notice says of the reader's choice; `instant` has no day of its first digest."""
-    first = first_at.astimezone(zones.get(cadence.timezone)).date() if first_at else date.max
-    return _cadence_facts(cadence, upto=first)
-
-
-async def _facts(connection: AsyncConnection, edition: Any) -> outline.Facts:
-    """What the Edition says of itself; it tells what came since the Cadence's Edition before it."""
-    earlier = editions.Edition
-    before = (
-        sa.select(sa.func.max(earlier.planned_at))
-        .where(earlier.cadence_id == edition.cadence_id, earlier.id < edition.id)
-        .where(earlier.state.not_in([editions.EditionState.SKIPPED, editions.EditionState.CANCELLED]))
-    )
-    since = (await connection.execute(before)).scalar()
-    zone = zones.get(edition.timezone)
-    # When it was planned, not when it was due: one that catches up tells of days after its slot.
-    facts = _cadence_facts(edition, upto=edition.planned_at.astimezone(zone).date())
-    return dataclasses.replace(facts, since=since.astimezone(zone).date() if since else None)
-
-
-def _cadence_facts(row: Any, *, upto: date) -> outline.Facts:
-    return outline.Facts(
-        frequency=row.frequency,
-        upto=upto,
-        weekday=row.weekday,
-        send_at=time.fromisoformat(row.send_at),
-        timezone=row.timezone,
     )

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from digest import database
 from digest.articles.pictures import rows as pictures
 from digest.web import guard, operations
-from digest.web.pages import confirm, home, images, less, mail, more, pause, problems, undo, unsubscribe
+from digest.web.pages import confirm, home, images, less, mail, more, pause, problems, topics, undo, unsubscribe
 from digest.web.parts import Parts
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -26,6 +26,7 @@ PATHS: dict[str, dict[str, Page]] = {
     "/": {"GET": home.show},
     "/unsubscribe/{token}": {"GET": unsubscribe.show, "POST": unsubscribe.act},
     "/less/{token}": {"GET": less.show, "POST": less.act},
+    "/topics/{token}": {"GET": topics.show, "POST": topics.act},
     "/pause/{token}": {"GET": pause.show, "POST": pause.act},
     "/resume/{token}": {"GET": pause.show_resume, "POST": pause.resume},
     "/undo/{token}": {"GET": undo.show, "POST": undo.act},

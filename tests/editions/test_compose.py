@@ -70,10 +70,25 @@ def test_a_story_as_it_happens_looks_as_it_did(composer):
 
 
 @pytest.mark.parametrize(
-    ("name", "context"), [("confirm", {"facts": WEEKLY, "hours": 72}), ("welcome", {"facts": WEEKLY}), ("goodbye", {})]
+    ("name", "context"),
+    [
+        ("confirm", {"facts": WEEKLY, "hours": 72}),
+        ("welcome", {"facts": dataclasses.replace(WEEKLY, topics=("Heart", "Sleep"))}),
+        ("goodbye", {}),
+        ("already", {"facts": WEEKLY}),
+        ("changed", {"facts": AS_IT_HAPPENS}),
+        ("address", {"hours": 72}),
+        ("moving", {"hours": 72}),
+        ("manage", {"hours": 24}),
+    ],
 )
 def test_a_notice_looks_as_it_did(composer, name, context):
     agrees_with_golden(name, composer.notice(name, MIAS, context))
+
+
+def test_a_welcome_with_stories_looks_as_it_did(composer):
+    told = tuple(composer.cleaned(story) for story in CAST[:3])
+    agrees_with_golden("welcome-stories", composer.notice("welcome", MIAS, {"facts": WEEKLY, "stories": told}))
 
 
 def test_notices_of_one_context_are_not_taken_for_each_other(composer):
@@ -111,7 +126,7 @@ def test_every_link_of_ours_is_a_fixed_address_and_the_token(composer):
     for segments in (variant.html, variant.text):
         before = [segments[at - 1] for at, segment in enumerate(segments) if segment is Slot.TOKEN]
         paths = {text.rpartition("https://mias.example.org")[2] for text in before}
-        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/mail/"}
+        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/topics/", "/mail/"}
 
 
 def test_nothing_internal_is_left_in_a_mail(composer):

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from digest import addresses, database, links, publications
-from digest.audience import erase, models as audience, preferences, signup, trail
+from digest.audience import erase, models as audience, preferences, signup, standing, trail
 from digest.outbox import notices
 from digest.outbox.models import Batch, Delivery
 from digest.run import inprocess
-from tests.support import table, wirecheck
+from tests.support import table, wirecheck, world as worlds
 
 pytestmark = pytest.mark.anyio
 
@@ -72,13 +72,19 @@ async def test_a_welcome_names_the_day_of_the_first_digest_even_before_it_is_sch
     assert "comes on 16 November 2026" in text(world.mails[-1])
 
 
-async def test_notices_go_before_digests(world):
-    await world.subscribe("daily@example.org", "daily")
-    await world.publish("one")
-    world.now += timedelta(days=1)
-    await ask(world, "new@example.org")
-    await world.run()
-    assert [mail.to for mail in world.mails] == ["new@example.org", "daily@example.org"]
+async def test_notices_go_before_digests(db_url, tmp_path, now):
+    # Over one line only: over two they leave together, and may arrive in any order.
+    async with worlds.a_world(db_url, tmp_path, now, smtp={"connections": 1}) as world:
+        await world.subscribe("daily@example.org", "daily")
+        await world.publish("one")
+        world.now += timedelta(days=1)
+        await ask(world, "new@example.org")
+        await world.run()
+        assert [mail.to for mail in world.mails] == ["new@example.org", "daily@example.org"]
+        await priorities_are_right(world)
+
+
+async def priorities_are_right(world):
     priorities = {row.edition_id is None: row.priority for row in await table.rows(world.parts.db, Batch)}
     assert priorities[True] == notices.PRIORITY < priorities[False]
 
@@ -138,3 +144,105 @@ async def test_many_nodes_queue_each_notice_once(world, db_url):
     assert sum(counts) == len(await table.rows(world.parts.db, Delivery)) == 6
     for node in nodes:
         await node.close()
+
+
+async def reminders(world):
+    await world.run()
+    return [mail for mail in world.mails if "already" in mail.subject]
+
+
+async def test_who_is_a_reader_already_is_told_once_a_day_and_nothing_changes(world):
+    id_ = await ask(world)
+    await confirm(world, id_)
+    await world.run()
+    before = await table.row(world.parts.db, audience.Subscription, id=id_)
+    for _ in range(3):
+        await ask(world, frequency="monthly")
+        await world.run()
+    [mail] = await reminders(world)
+    assert wirecheck.faults(mail.content) == []
+    assert "nothing has changed" in text(mail)
+    assert "You chose weekly" in text(mail)
+    assert await table.row(world.parts.db, audience.Subscription, id=id_) == before
+    world.now += timedelta(hours=25)
+    await ask(world)
+    assert len(await reminders(world)) == 2
+
+
+async def test_a_reminder_somebody_else_caused_takes_nobodys_undo_away(world):
+    id_ = await ask(world)
+    await confirm(world, id_)
+    await world.change("anna@example.org", frequency="monthly")
+    await ask(world)
+    async with world.parts.db.reading() as connection:
+        last = await preferences.find_undoable(connection, id_, world.now)
+    assert last is not None
+
+
+async def test_a_change_is_told_only_where_the_publication_wants_it(db_url, tmp_path, now):
+    for wanted in (True, False):
+        home = tmp_path / str(wanted)
+        home.mkdir()
+        async with worlds.a_world(db_url, home, now, settings_changed=wanted, slug=f"p-{wanted}".lower()) as world:
+            id_ = await ask(world, f"{wanted}@example.org".lower())
+            await confirm(world, id_)
+            await world.run()
+            async with world.parts.db.transaction() as connection:
+                found = await standing.find(connection, id_, lock=True)
+                choice = preferences.fulfil(found.spec, preferences.Wish(frequency="monthly"), found.choice)
+                tell = found.spec.settings_changed
+                door = trail.Door.PAGE
+                await preferences.change(connection, found.subscription, choice, door=door, now=world.now, tell=tell)
+            await world.run()
+            told = [mail for mail in world.mails if "from now on" in mail.subject]
+            assert [("You chose monthly" in text(mail)) for mail in told] == [True] * wanted
+
+
+async def test_a_welcome_with_stories_tells_the_newest_and_they_do_not_come_again(db_url, tmp_path, now):
+    async with worlds.a_world(db_url, tmp_path, now, welcome="stories", first_articles=3) as world:
+        for number in range(5):
+            await world.publish(f"old-{number}", at=now - timedelta(hours=9 - number))
+        await world.release()
+        id_ = await ask(world, frequency="daily")
+        await confirm(world, id_)
+        await world.run()
+        [welcome] = world.mails
+        assert welcome.articles == ("old-4", "old-3", "old-2")
+        assert not welcome.is_digest
+        await world.publish("new")
+        await world.run(after=timedelta(days=1))
+        assert world.mails[-1].articles == ("new",)
+        [delivery] = [row for row in await table.rows(world.parts.db, Delivery) if row.kind == "welcome"]
+        assert (delivery.covered_from, delivery.upto, delivery.selection_id is not None) == (2, 5, True)
+
+
+async def test_a_welcome_heeds_the_topics_and_is_plain_when_nothing_matches(db_url, tmp_path, now):
+    async with worlds.a_world(db_url, tmp_path, now, welcome="stories", first_articles=3) as world:
+        await world.publish("heart", "heart")
+        await world.release()
+        spec = publications.load(world.publication.spec)
+        for name, topics in (("anna", ("heart",)), ("bert", ("sleep",))):
+            choice = preferences.fulfil(spec, preferences.Wish("daily", topics=topics))
+            request = signup.Request(world.publication.id, addresses.parse(f"{name}@example.org"), choice)
+            async with world.parts.db.transaction() as connection:
+                id_ = await signup.ask(connection, world.parts.hasher, request, door=trail.Door.PAGE, now=world.now)
+            await confirm(world, id_)
+        await world.run()
+        found = {mail.to: mail.articles for mail in world.mails}
+        assert found == {"anna@example.org": ("heart",), "bert@example.org": ()}
+        assert "Your topics: Heart." in text(next(mail for mail in world.mails if mail.to.startswith("anna")))
+
+
+async def test_an_article_released_while_a_welcome_is_queued_is_in_the_welcome_or_in_the_next_digest(
+    db_url, tmp_path, now
+):
+    async with worlds.a_world(db_url, tmp_path, now, welcome="stories", first_articles=3) as world:
+        await world.publish("before")
+        await world.release()
+        await confirm(world, await ask(world, frequency="daily"))
+        await world.publish("meanwhile")
+        await asyncio.gather(world.release(), notices.run(world.parts.db, world.now, submit=world.parts.engine.submit))
+        await world.run()
+        await world.run(after=timedelta(days=1))
+        told = [name for mail in world.mails for name in mail.articles]
+        assert sorted(told) == ["before", "meanwhile"]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from digest.audience.models import Cadence, Subscription
 from digest.editions import choose, compose
 from digest.editions.models import Edition, Selection
-from digest.outbox import reading, selections, writer
+from digest.outbox import reading, selections, telling, writer
 from digest.outbox.models import Delivery
 from tests.support import table, wirecheck, world as worlds
 
@@ -91,7 +91,7 @@ async def test_a_digest_says_since_when_and_leaves_out_editions_nobody_got(world
         columns = (Edition, Cadence.frequency, Cadence.weekday, Cadence.send_at, Cadence.timezone)
         statement = sa.select(*columns).join(Cadence, Cadence.id == Edition.cadence_id).order_by(Edition.id)
         last = (await connection.execute(statement)).all()[-1]
-        facts = await writer._facts(connection, last)
+        facts = await telling.edition(connection, last)
     assert (facts.since, facts.upto) == (world.now.date() - 2 * DAY, world.now.date())
 
 

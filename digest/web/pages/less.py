@@ -43,4 +43,6 @@ async def _slow_down(connection: AsyncConnection, visit: visits.Visit, frequency
     if frequency == found.choice.frequency:
         return
     choice = preferences.fulfil(spec, preferences.Wish(frequency), found.choice)
-    await preferences.change(connection, found.subscription, choice, door=trail.Door.PAGE, now=visit.now)
+    await preferences.change(
+        connection, found.subscription, choice, door=trail.Door.PAGE, now=visit.now, tell=spec.settings_changed
+    )
