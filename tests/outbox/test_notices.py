@@ -9,7 +9,7 @@ import pytest
 
 from digest import addresses, database, links, publications
 from digest.audience import erase, models as audience, preferences, signup, standing, trail
-from digest.outbox import notices
+from digest.outbox import lease, notices
 from digest.outbox.models import Batch, Delivery
 from digest.run import inprocess
 from tests.support import table, wirecheck, world as worlds
@@ -72,21 +72,18 @@ async def test_a_welcome_names_the_day_of_the_first_digest_even_before_it_is_sch
     assert "comes on 16 November 2026" in text(world.mails[-1])
 
 
-async def test_notices_go_before_digests(db_url, tmp_path, now):
-    # Over one line only: over two they leave together, and may arrive in any order.
-    async with worlds.a_world(db_url, tmp_path, now, smtp={"connections": 1}) as world:
-        await world.subscribe("daily@example.org", "daily")
-        await world.publish("one")
-        world.now += timedelta(days=1)
-        await ask(world, "new@example.org")
-        await world.run()
-        assert [mail.to for mail in world.mails] == ["new@example.org", "daily@example.org"]
-        await priorities_are_right(world)
-
-
-async def priorities_are_right(world):
-    priorities = {row.edition_id is None: row.priority for row in await table.rows(world.parts.db, Batch)}
-    assert priorities[True] == notices.PRIORITY < priorities[False]
+async def test_notices_go_before_digests(world):
+    await world.subscribe("daily@example.org", "daily")
+    await world.publish("one")
+    world.now += timedelta(days=1)
+    await ask(world, "new@example.org")
+    await world.queue()
+    batches = {row.id: row.edition_id for row in await table.rows(world.parts.db, Batch)}
+    first = await lease.find_due(world.parts.db)
+    second = await lease.find_due(world.parts.db, but=[first])
+    assert (len(batches), batches[first] is None, batches[second] is None) == (2, True, False)
+    await world.run()
+    assert sorted(mail.to for mail in world.mails) == ["daily@example.org", "new@example.org"]
 
 
 async def test_two_notices_for_one_reader_go_one_after_the_other(world):
