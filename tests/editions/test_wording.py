@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
-from babel.messages import catalog, mofile
+from babel.messages import catalog, pofile
 
 from digest.editions import wording
 
@@ -21,8 +21,8 @@ def catalogues(tmp_path) -> Path:
         made = catalog.Catalog(locale=locale, domain="digest")
         for message, translation in messages.items():
             made.add(message, translation)
-        with (folder / "digest.mo").open("wb") as file:
-            mofile.write_mo(file, made)
+        with (folder / "digest.po").open("wb") as file:
+            pofile.write_po(file, made)
     return tmp_path
 
 
@@ -84,3 +84,77 @@ def test_the_direction_follows_the_language():
     assert (arabic.direction, arabic.start, arabic.end) == ("rtl", "right", "left")
     assert (english.direction, english.start, english.end) == ("ltr", "left", "right")
     assert (english.language, wording.of("pt_BR").language) == ("en", "pt-BR")
+
+
+MINUTES = ("%(minutes)s min read", "%(minutes)s min read")
+
+
+@pytest.mark.parametrize(
+    ("locale", "counts"),
+    [
+        ("en", {1: "1 min read", 2: "2 min read", 0: "0 min read"}),
+        ("de", {1: "1 Min. Lesezeit", 3: "3 Min. Lesezeit"}),
+        ("fr", {0: "0 min de lecture", 1: "1 min de lecture", 2: "2 min de lecture"}),
+        ("es", {1: "1 min de lectura", 5: "5 min de lectura"}),
+        (
+            "ar",
+            {
+                0: "قراءة 0 دقيقة",
+                1: "قراءة دقيقة (1)",
+                2: "قراءة دقيقتين (2)",
+                3: "قراءة 3 دقائق",
+                11: "قراءة 11 دقيقة",
+                100: "قراءة 100 دقيقة",
+            },
+        ),
+    ],
+)
+def test_counts_have_the_forms_of_their_language(locale, counts):
+    say = wording.of(locale)
+    assert {count: say.ngettext(*MINUTES, count) % {"minutes": count} for count in counts} == counts
+
+
+def test_arabic_has_all_its_six_forms():
+    say = wording.of("ar")
+    source = ("And %(more)s more story: see the full list", "And %(more)s more stories: see the full list")
+    assert len({say.ngettext(*source, count) for count in (0, 1, 2, 3, 11, 100)}) == 6
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("en", "Mondays"),
+        ("de", "montags"),
+        ("de-AT", "montags"),
+        ("fr", "le lundi"),
+        ("es", "los lunes"),
+        ("ar", "كل الاثنين"),
+    ],
+)
+def test_a_day_that_comes_every_week_is_said_so(locale, said):
+    assert wording.of(locale).weekdays(0) == said
+
+
+def test_the_language_of_a_region_without_a_catalogue_is_that_of_its_language():
+    say = wording.of("fr-CA")
+    assert (say.language, say.gettext("Pause for a while")) == ("fr-CA", "Faire une pause")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "found"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("fr;q=0.3, ar;q=0.9", "ar"),
+        ("en-US,en;q=0.5", "en"),
+        ("pt-BR, es;q=0.1", "es"),
+        ("pt-BR", None),
+        ("es;q=0", None),
+        ("", None),
+        ("*", None),
+        ("de;q=nonsense", None),
+        ("x" * 10_000, None),
+        ("\x00,;;;q=,--", None),
+    ],
+)
+def test_a_visitor_is_spoken_to_in_a_language_both_know(accepted, found):
+    assert wording.negotiated(accepted) == found

@@ -165,7 +165,15 @@ def test_buttons_and_text_can_be_read_in_any_colours(accent, background, text):
                 assert look.contrast(ink, ground) >= 4.5
 
 
-@pytest.mark.parametrize(("locale", "tag"), [("en", "en"), ("en-GB", "en-GB"), ("ar", "en"), ("nonsense", "en")])
+@pytest.mark.parametrize(
+    ("locale", "tag"), [("en", "en"), ("en-GB", "en-GB"), ("he", "en"), ("de-AT", "de-AT"), ("x", "en")]
+)
 def test_a_page_never_claims_a_language_it_does_not_speak(locale, tag):
     html = bytes(render.page("lost.html", cast.a_spec(), locale=locale).body).decode()
     assert f'<html lang="{tag}" dir="ltr">' in html
+
+
+def test_a_page_in_arabic_reads_from_the_right():
+    html = bytes(render.page("lost.html", cast.a_spec(), locale="ar").body).decode()
+    assert '<html lang="ar" dir="rtl">' in html
+    assert "This link leads nowhere" not in html
