@@ -104,12 +104,16 @@ def check_config(
 @app.command()
 def apply(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
+    move: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Readers of a frequency or topic that goes get this one. Repeatable."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Put publication files into effect. Applying twice changes nothing."""
     from digest.commands import content
 
-    return content.apply(files, as_json=json)
+    return content.apply(files, move or [], as_json=json)
 
 
 @app.command()

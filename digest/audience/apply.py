@@ -1,12 +1,14 @@
 """Make the database follow a publication file: the Publication's row, its Sources, the Topics of its Articles.
 
-Applying the same file twice changes nothing. Never takes away a frequency or a Topic that readers have chosen: their
-digests would end, or change, without their doing.
+Applying the same file twice changes nothing. Never takes away a frequency or a Topic that readers have chosen, unless
+the operator says what they get instead: their digests would end, or change, without anybody's doing. A changed default
+touches those only who come after it, for what a reader has is written down in full.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, errors, publications, sql
 from digest.articles import retag, sources, store
 from digest.articles.pictures import rows as pictures
+from digest.audience import moving
 from digest.audience.models import Cadence, Subscription, SubscriptionState, TopicSet
 
 
@@ -31,14 +34,20 @@ class Applied:
     changed: tuple[str, ...]
 
 
-async def apply(db: database.Database, spec: publications.Spec, now: datetime) -> Applied:
-    """All of it or nothing. Raises InUseError, or SourceError for an address that is none."""
+async def apply(
+    db: database.Database, spec: publications.Spec, now: datetime, moves: Mapping[str, str] = MappingProxyType({})
+) -> Applied:
+    """All of it or nothing. Raises InUseError, or SourceError for an address that is none.
+
+    `moves` say which frequency or Topic takes the place of one that goes.
+    """
     async with db.transaction() as connection:
         created = await _create(connection, spec, now)
         row = await store.lock(connection, (await publications.get(connection, spec.slug)).id)
         before = None if created else publications.load(row.spec)
         changed = _changed(before, spec)
         if before and changed:
+            await moving.run(connection, row.id, before=before, after=spec, moves=moves, now=now)
             await _refuse_what_is_in_use(connection, row.id, before=before, after=spec)
         old_sources = before.sources if before else ()
         retopic = await sources.sync(connection, row.id, before=old_sources, after=spec.sources, now=now)
@@ -87,7 +96,7 @@ async def _refuse_what_is_in_use(
     counts += [(f"topic '{name}'", await _with_topic(connection, publication_id, name)) for name in topics]
     lines = list(_complaints(counts))
     if lines:
-        way = "leave it in the file, or let them choose anew first: export, change and import them again"
+        way = "leave it in the file, or say what they get instead: --move OLD=NEW"
         raise InUseError("\n".join(f"{after.slug}: {line}; {way}" for line in lines))
 
 

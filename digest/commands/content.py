@@ -9,14 +9,15 @@ from typing import Any
 from digest import config, database, errors, publications
 from digest.articles import models, poll, release as releasing, sources, store, submit
 from digest.articles.pictures import gather
-from digest.audience import apply as applying
+from digest.audience import apply as applying, moving
 from digest.commands import appearance, output, session
 from digest.run import wiring
 
 STDIN = Path("-")
 
 
-def apply(files: Sequence[Path], *, as_json: bool) -> int:
+def apply(files: Sequence[Path], move: Sequence[str], *, as_json: bool) -> int:
+    moves = moving.read(move)
     # All are read before one is applied: a mistake in the last leaves nothing half done.
     specs = read_all(files)
 
@@ -25,7 +26,7 @@ def apply(files: Sequence[Path], *, as_json: bool) -> int:
         for spec in specs:
             try:
                 appearance.check(parts.home, spec)
-                applied[spec.slug] = outcome(await applying.apply(parts.db, spec, parts.clock()))
+                applied[spec.slug] = outcome(await applying.apply(parts.db, spec, parts.clock(), moves))
             except errors.DigestError as error:
                 # Each Publication is applied whole or not at all; one that is refused stops no other.
                 refused += str(error).splitlines()
