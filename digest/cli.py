@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from digest import errors
-from digest.commands import groups
+from digest.commands import groups, keyring
 from digest.commands.options import AsReader, Email, Json, Layout, Locale, Notice, Now, Pace, Slug
 
 DONE, UNABLE, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -34,6 +34,7 @@ app.add_typer(groups.editions, name="editions")
 app.add_typer(groups.dkim, name="dkim")
 app.add_typer(groups.deliveries, name="deliveries")
 app.add_typer(groups.throttle, name="throttle")
+app.add_typer(keyring.keys, name="keys")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

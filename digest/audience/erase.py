@@ -1,7 +1,7 @@
 """Forgetting a person: everything that names them goes, and only a keyed hash of the address stays.
 
-Deletes the Subscriber, their Subscriptions and their trail. Deliveries keep ids that lead nowhere; ids are never
-used again, so links in old mails stay harmless.
+Deletes the Subscriber, their Subscriptions, their trail and what they agreed to. Deliveries keep ids that lead nowhere;
+ids are never used again, so links in old mails stay harmless.
 """
 
 from datetime import datetime
@@ -19,7 +19,8 @@ async def erase(connection: AsyncConnection, hasher: suppression.Hasher, address
     if subscriber_id is None:
         return False
     theirs = sa.select(models.Subscription.id).where(models.Subscription.subscriber_id == subscriber_id)
-    await connection.execute(sa.delete(models.Change).where(models.Change.subscription_id.in_(theirs)))
+    for model in (models.Change, models.Consent):
+        await connection.execute(sa.delete(model).where(model.subscription_id.in_(theirs)))
     await connection.execute(sa.delete(models.Subscription).where(models.Subscription.subscriber_id == subscriber_id))
     await connection.execute(sa.delete(models.Subscriber).where(models.Subscriber.id == subscriber_id))
     return True

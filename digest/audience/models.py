@@ -134,3 +134,21 @@ class Suppression(database.Base):
     reason: orm.Mapped[SuppressionReason] = orm.mapped_column(database.states(SuppressionReason))
     note: orm.Mapped[str] = orm.mapped_column(default="")
     created_at: orm.Mapped[datetime]
+
+
+class Consent(database.Base):
+    """What somebody agreed to, where and when: kept for as long as the Subscription, and shown to whoever asks for it.
+
+    `page` is where they were asked, `wording` a hash of the words they saw. The address they came from is kept as a
+    keyed hash only. Both are empty where another system asked them.
+    """
+
+    __tablename__ = "consents"
+    __table_args__ = (sa.Index(None, "subscription_id"),)
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    subscription_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    asked_at: orm.Mapped[datetime]
+    confirmed_at: orm.Mapped[datetime | None]
+    page: orm.Mapped[str]
+    wording: orm.Mapped[str]
+    origin_hash: orm.Mapped[str]

@@ -18,6 +18,7 @@ from digest.audience import models as _audience  # noqa: F401
 from digest.editions import models as _editions  # noqa: F401
 from digest.outbox import models as _outbox  # noqa: F401
 from digest.run import job_tables
+from digest.web.api import models as _api  # noqa: F401
 
 # Any constant will do, as long as nothing else in the same database uses it: "digest" in ASCII.
 ADVISORY_LOCK = 0x646967657374
