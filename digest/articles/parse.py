@@ -128,7 +128,7 @@ def clean(item: raw.Item, *, site: str = "") -> Entry | Fault:
     title = headline.tidy(item.title, site=site, text=text) or said
     image = _image(item, body, summary)
     return Entry(
-        guid=_guid(item.guid),
+        guid=guid(item.guid),
         url=url,
         title=title,
         standfirst=excerpt.standfirst(summary if item.body else "", body, title=title),
@@ -155,8 +155,9 @@ def _said(item: raw.Item, text: str, url: str | None) -> str:
     return excerpt.shorten(text, 90) or (url or "").partition("://")[2][:_TITLE]
 
 
-def _guid(guid: str) -> str | None:
-    cleaned = encoding.without_controls(guid).strip()
+def guid(text: str) -> str | None:
+    """A guid as it is kept; None where nothing is left of it."""
+    cleaned = encoding.without_controls(text).strip()
     if len(cleaned) <= _GUID:
         return cleaned or None
     # Cut short, two of them could become one; hashed they stay apart.

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, errors, publications
 from digest.articles import changes, parse, raw, sources, store, weblinks
-from digest.articles.models import Article, ArticleState, Source
+from digest.articles.models import PUSH, Article, ArticleState, Source
 
 # What is handed in is meant: never too much at once, never too old.
 _RULES = changes.Rules(hold_above=10**9)
@@ -116,12 +116,64 @@ async def retract(db: database.Database, publication: sa.Row[Any], name: str, no
     async with db.transaction() as connection:
         await store.lock(connection, publication.id)
         row = await get(connection, publication, name)
-        await connection.execute(
-            sa.update(Article).where(Article.id == row.id).values(state=ArticleState.RETRACTED, updated_at=now)
-        )
-        if row.position is not None:
-            await store.touch(connection, publication.id)
+        await take_back(connection, publication.id, row, now)
     return Retracted(row.id, row.title, row.position is not None)
+
+
+async def take_back(connection: AsyncConnection, publication_id: int, row: Any, now: datetime) -> None:
+    """Retract this Article. The caller holds the Publication's lock."""
+    values = {"state": ArticleState.RETRACTED, "updated_at": now}
+    await connection.execute(sa.update(Article).where(Article.id == row.id).values(values))
+    if row.position is not None:
+        await store.touch(connection, publication_id)
+
+
+def entry(spec: publications.Spec, submission: Submission) -> parse.Entry:
+    """The Article as it would be stored. Takes a while for a long one, so it is made before a lock is held."""
+    return _entries(spec, [submission])[0]
+
+
+async def put(
+    connection: AsyncConnection, publication_id: int, given: parse.Entry, release_at: datetime | None, now: datetime
+) -> Any:
+    """Store one Article under its guid, and under that alone; its row. None when it is here by another name already.
+
+    Two guids with one URL or the same words are one Article to `store`, which would mail it once: whoever hands it in
+    should know. `release_at` counts until the Article is released. The caller undoes its transaction on None.
+    """
+    source_id = await sources.push_source(connection, publication_id, now)
+    shelf = await store.shelf(connection, source_id)
+    before = await find(connection, publication_id, given.guid or "", is_own=True)
+    stored = await store.store(connection, shelf, [given], now=now, rules=_RULES)
+    if before is None and not stored.new:
+        return None
+    row = await find(connection, publication_id, given.guid or "", is_own=True)
+    wanted = release_at or given.published_at
+    at = wanted if wanted and wanted > now else min(row.release_at, now)
+    if row.state in (ArticleState.WAITING, ArticleState.HELD) and at != row.release_at:
+        await connection.execute(sa.update(Article).where(Article.id == row.id).values(release_at=at))
+        row = await find(connection, publication_id, given.guid or "", is_own=True)
+    return row
+
+
+async def find(connection: AsyncConnection, publication_id: int, guid: str, *, is_own: bool = False) -> Any:
+    """The Article of that guid, those handed in before those of feeds; None if there is none. `is_own`: handed in."""
+    is_push = Source.address == PUSH
+    # By Source, for guids are indexed under theirs.
+    ids = sa.select(Source.id).where(Source.publication_id == publication_id, *([is_push] if is_own else []))
+    statement = (
+        sa.select(Article, Source.address.label("source"))
+        .join(Source, Source.id == Article.source_id)
+        .where(Article.source_id.in_(ids), Article.guid == guid)
+        .order_by(is_push.desc(), Article.id)
+        .limit(1)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+def guid_of(text: str) -> str:
+    """A guid as Articles are stored under it."""
+    return parse.guid(text) or ""
 
 
 async def get(connection: AsyncConnection, publication: sa.Row[Any], name: str) -> Any:
@@ -138,6 +190,23 @@ async def get(connection: AsyncConnection, publication: sa.Row[Any], name: str) 
     if len(found) > 1:
         raise SubmitError(f"'{name}' is several articles; use one of the numbers {', '.join(str(r.id) for r in found)}")
     return found[0]
+
+
+async def page(
+    connection: AsyncConnection, publication_id: int, *, state: ArticleState | None, after: int | None, limit: int
+) -> Sequence[Any]:
+    """Articles by number, the newest first, below `after`."""
+    terms = [Article.state == state] if state else []
+    terms += [Article.id < after] if after is not None else []
+    statement = (
+        sa.select(Article, Source.address.label("source"))
+        .join(Source, Source.id == Article.source_id)
+        .where(Article.publication_id == publication_id, *terms)
+        .order_by(Article.id.desc())
+        .limit(limit)
+    )
+    rows: Any = await connection.execute(statement)
+    return list(rows)
 
 
 async def listing(

@@ -187,6 +187,18 @@ async def resume(connection: AsyncConnection, subscription: sa.Row[Any], *, door
     return True
 
 
+async def speak(
+    connection: AsyncConnection, subscription: sa.Row[Any], locale: str | None, *, door: trail.Door, now: datetime
+) -> bool:
+    """Mail in this language; None is the Publication's."""
+    if subscription.locale == locale:
+        return False
+    before = trail.snapshot(subscription, "locale")
+    await _set(connection, subscription.id, {"locale": locale})
+    await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
+    return True
+
+
 async def find_undoable(connection: AsyncConnection, subscription_id: int, now: datetime) -> sa.Row[Any] | None:
     """The reader's own last change, if it can still be taken back."""
     last = await trail.find_newest(connection, subscription_id)

@@ -8,6 +8,7 @@ others; a bad header stops everything before anything is done.
 import csv
 import enum
 import functools
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -109,6 +110,36 @@ def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             yield BadRow(line, str(error))
 
 
+def read_json(lines: Iterable[str]) -> Iterator[Row | BadRow]:
+    """The same of one JSON object a line, whose members are named like our columns; topics may be a list."""
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                yield _row(number, dict(_members(line)))
+        except errors.DigestError as error:
+            yield BadRow(number, str(error))
+
+
+def _members(line: str) -> Iterator[tuple[str, str]]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise RowError("is no JSON object")
+    for name, value in found.items():
+        text = ";".join(map(str, value)) if name == "topics" and isinstance(value, list) else value
+        if name not in KNOWN:
+            raise RowError(f"unknown member '{_clean(name)}'; known are: {', '.join(KNOWN)}")
+        if text is not None and not isinstance(text, str):
+            raise RowError(f"{name} must be a text")
+        if text is not None and ("\x00" in text or re.search("[\ud800-\udfff]", text)):
+            raise RowError(f"{name} holds a character that is none")
+        # An empty list of topics says something, an empty text nothing.
+        if (text and text.strip()) or (name == "topics" and text is not None):
+            yield name, text.strip()
+
+
 def _columns(header: str, delimiter: str) -> tuple[list[str], foreign.Dialect | None]:
     names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
     known = ", ".join(KNOWN)
@@ -166,7 +197,7 @@ def _row(line: int, cells: dict[str, str]) -> Row:
         line,
         addresses.parse(cells.get("email", "")),
         _parsed(cells, "name", _name),
-        _parsed(cells, "locale", _locale),
+        _parsed(cells, "locale", locale),
         wish,
         _state(cells.get("state", "active")),
         consented_at=_parsed(cells, "consented_at", instant),
@@ -209,7 +240,8 @@ def _name(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=500)
-def _locale(text: str) -> str:
+def locale(text: str) -> str:
+    """The language tag meant. Raises RowError."""
     try:
         return str(babel.Locale.parse(text.replace("_", "-"), sep="-")).replace("_", "-")
     except (ValueError, babel.UnknownLocaleError):

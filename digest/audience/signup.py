@@ -133,7 +133,12 @@ async def _remind(connection: AsyncConnection, existing: sa.Row[Any], *, door: t
 
 
 async def confirm(
-    connection: AsyncConnection, hasher: suppression.Hasher, token: links.ConfirmToken, *, now: datetime
+    connection: AsyncConnection,
+    hasher: suppression.Hasher,
+    token: links.ConfirmToken,
+    *,
+    now: datetime,
+    door: trail.Door = trail.Door.PAGE,
 ) -> Confirming:
     """Make the Subscription active. Its story begins anew, but never before where it once ended."""
     found = await standing.find(connection, token.subscription_id, lock=True)
@@ -146,7 +151,7 @@ async def confirm(
         .values(await _confirmed(connection, found, now))
     )
     await suppression.lift(connection, hasher, found.address_key)
-    entry = trail.Entry(token.subscription_id, trail.What.CONFIRMED, trail.Door.PAGE, now)
+    entry = trail.Entry(token.subscription_id, trail.What.CONFIRMED, door, now)
     await trail.record(connection, [entry])
     return answer
 

@@ -8,6 +8,7 @@ import functools
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,6 +49,12 @@ class Hasher:
 async def covers(connection: AsyncConnection, hasher: Hasher, address_key: str) -> models.SuppressionReason | None:
     """Why we may not write to this address, or None when we may."""
     return (await covered(connection, hasher, [address_key])).get(address_key)
+
+
+async def find(connection: AsyncConnection, hasher: Hasher, address_key: str) -> sa.Row[Any] | None:
+    """The entry of this address."""
+    is_it = models.Suppression.address_hash.in_(hasher.hashes(address_key))
+    return (await connection.execute(sa.select(models.Suppression).where(is_it).limit(1))).one_or_none()
 
 
 async def covered(

@@ -22,6 +22,7 @@ class Door(enum.StrEnum):
     ONE_CLICK = "one-click"  # the mailbox provider's own button (RFC 8058)
     PAGE = "page"
     CLI = "cli"
+    API = "api"
     IMPORT = "import"
     SENDER = "sender"  # nobody's wish: what came of sending
 

@@ -8,11 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.audience import models as audience
 from digest.commands import output, session
-from digest.editions import held, models
+from digest.editions import held, models, overview
 from digest.outbox import cancelled, models as outbox
-from digest.publications import Publication
 from digest.run import wiring
 
 Act = Callable[[AsyncConnection, int, datetime], Awaitable[bool]]
@@ -32,14 +30,7 @@ def listing(*, limit: int, as_json: bool) -> int:
 
 async def _newest(connection: AsyncConnection, limit: int) -> list[dict[str, Any]]:
     """The newest Editions, the newest first."""
-    edition, cadence = models.Edition, audience.Cadence
-    statement = (
-        sa.select(edition, cadence.frequency, cadence.timezone, Publication.slug.label("publication"))
-        .join(cadence, cadence.id == edition.cadence_id)
-        .join(Publication, Publication.id == edition.publication_id)
-        .order_by(edition.id.desc())
-        .limit(limit)
-    )
+    statement = overview.query().order_by(models.Edition.id.desc()).limit(limit)
     rows = (await connection.execute(statement)).all()
     counts = await _counts(connection, [row.id for row in rows])
     columns = ("id", "publication", "frequency", "timezone", "slot", "due_at", "planned_at", "state", "reason")
@@ -105,10 +96,7 @@ def _act(act: Act, edition_id: int, now: str | None) -> bool:
 def cancel(edition_id: int, *, now: str | None, as_json: bool) -> int:
     async def work(parts: wiring.Parts) -> tuple[bool, int, dict[str, int]]:
         at = parts.clock()
-        async with parts.db.transaction() as connection:
-            is_new = await held.cancel(connection, edition_id, at)
-        # Also the second time: the first may have been broken off.
-        rolled = await cancelled.roll(parts.db, edition_id, at)
+        is_new, rolled = await cancelled.cancel(parts.db, edition_id, at)
         async with parts.db.reading() as connection:
             return is_new, rolled, (await _counts(connection, [edition_id]))[edition_id]
 

@@ -7,10 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, publications, sql
-from digest.audience import models as audience
+from digest import database, sql
 from digest.commands import bar, output
-from digest.editions import held, models
+from digest.editions import held, models, overview
 from digest.outbox import models as outbox, progress
 from digest.run import pulse
 
@@ -62,27 +61,18 @@ async def _pauses(connection: AsyncConnection, now: datetime) -> list[dict[str, 
 async def running(connection: AsyncConnection, now: datetime) -> list[dict[str, Any]]:
     """Editions that are not over, the newest first, with their progress."""
     is_open = sql.among(models.Edition.state, models.OPEN)
-    rows = (await connection.execute(_editions().where(is_open).order_by(models.Edition.id.desc()))).all()
+    rows = (await connection.execute(overview.query().where(is_open).order_by(models.Edition.id.desc()))).all()
     found = await progress.of_editions(connection, [row.id for row in rows], now)
     return [_document(row, found[row.id]) for row in rows]
 
 
 async def one(connection: AsyncConnection, edition_id: int, now: datetime) -> dict[str, Any]:
     """One Edition, over or not, with what stood in the way of its mails. Raises EditionError."""
-    row = (await connection.execute(_editions().where(models.Edition.id == edition_id))).one_or_none()
+    row = (await connection.execute(overview.query().where(models.Edition.id == edition_id))).one_or_none()
     if row is None:
         raise held.EditionError(f"there is no edition {edition_id}; see: digest status")
     found = await progress.of_editions(connection, [edition_id], now)
     return _document(row, found[edition_id]) | {"troubles": await progress.troubles(connection, edition_id)}
-
-
-def _editions() -> Any:
-    edition, cadence, publication = models.Edition, audience.Cadence, publications.Publication
-    return (
-        sa.select(edition, cadence.frequency, cadence.timezone, publication.slug.label("publication"))
-        .join(cadence, cadence.id == edition.cadence_id)
-        .join(publication, publication.id == edition.publication_id)
-    )
 
 
 def _document(row: Any, found: progress.Progress) -> dict[str, Any]:

@@ -11,11 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, sql
 from digest.audience import models as audience
+from digest.editions import held
 from digest.outbox import models
 
 # SQLite's one write lock is held for a slice: some 25 ms for this many.
 SLICE = 2_000
 WAITING = (models.DeliveryState.QUEUED, models.DeliveryState.DEFERRED)
+
+
+async def cancel(db: database.Database, edition_id: int, now: datetime) -> tuple[bool, int]:
+    """Cancel an Edition and roll on what waits: whether it is new, and how many Deliveries. Raises EditionError."""
+    async with db.transaction() as connection:
+        is_new = await held.cancel(connection, edition_id, now)
+    # Also the second time: the first may have been broken off.
+    return is_new, await roll(db, edition_id, now)
 
 
 async def roll(db: database.Database, edition_id: int, now: datetime) -> int:

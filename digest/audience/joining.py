@@ -1,0 +1,98 @@
+"""Readers whom a publisher's own system brings: asked by us, or already asked by it.
+
+Leaves what `signup` leaves, and a Consent row where the other system says when and where the reader agreed. Its word
+revives nobody who left after that, and never reaches past a Suppression that the reader did not wish for.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import links
+from digest.audience import models, signup, suppression, trail
+
+State = models.SubscriptionState
+# A form on a website may be filled in by anybody, any number of times; the mailbox is somebody's.
+ASKED_EVERY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """When somebody agreed to be mailed, and where: a page, a counter, a contract."""
+
+    at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    subscription_id: int
+    is_new: bool
+
+
+async def join(
+    connection: AsyncConnection,
+    hasher: suppression.Hasher,
+    request: signup.Request,
+    agreement: Agreement | None,
+    *,
+    now: datetime,
+) -> Joined:
+    """The Subscription: active with an agreement, else waiting to be confirmed. Raises SignupError."""
+    existing = await _find(connection, request)
+    if existing is not None and await _is_settled(connection, existing, agreement, now):
+        return Joined(existing.id, False)
+    id_ = await signup.ask(connection, hasher, request, door=trail.Door.API, now=now)
+    if agreement is not None:
+        await _confirm(connection, hasher, id_, agreement, now)
+    return Joined(id_, existing is None)
+
+
+async def _is_settled(
+    connection: AsyncConnection, existing: sa.Row[Any], agreement: Agreement | None, now: datetime
+) -> bool:
+    """Whether there is nothing to do. Raises SignupError for an agreement that its reader took back since."""
+    if agreement is None:
+        return bool(existing.state == State.PENDING) and await _was_asked(connection, existing.id, now - ASKED_EVERY)
+    if existing.left_at is not None and existing.left_at >= agreement.at:
+        raise signup.SignupError(f"unsubscribed on {existing.left_at:%Y-%m-%d}, after this consent: not revived")
+    return bool(existing.state == State.ACTIVE)
+
+
+async def _find(connection: AsyncConnection, request: signup.Request) -> sa.Row[Any] | None:
+    subscription, subscriber = models.Subscription, models.Subscriber
+    statement = (
+        sa.select(subscription)
+        .join(subscriber, subscriber.id == subscription.subscriber_id)
+        .where(subscriber.key == request.address.key, subscription.publication_id == request.publication_id)
+        .with_for_update(of=subscription)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def _was_asked(connection: AsyncConnection, subscription_id: int, since: datetime) -> bool:
+    change = models.Change
+    lately = sa.select(change.id).where(
+        change.subscription_id == subscription_id, change.what == trail.What.ASKED, change.at > since
+    )
+    return (await connection.execute(lately.limit(1))).first() is not None
+
+
+async def _confirm(
+    connection: AsyncConnection, hasher: suppression.Hasher, id_: int, agreement: Agreement, now: datetime
+) -> None:
+    find = sa.select(models.Subscription.generation).where(models.Subscription.id == id_)
+    token = links.ConfirmToken(id_, (await connection.execute(find)).scalar_one(), now)
+    await signup.confirm(connection, hasher, token, door=trail.Door.API, now=now)
+    values = {
+        "subscription_id": id_,
+        "asked_at": agreement.at,
+        "confirmed_at": agreement.at,
+        "page": agreement.source,
+        "wording": "",
+        "origin_hash": "",
+    }
+    await connection.execute(sa.insert(models.Consent).values(values))
