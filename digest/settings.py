@@ -68,6 +68,10 @@ class Web(Part):
     port: int = Field(8000, ge=0, le=65535)
 
 
+class Api(Part):
+    limit: str = Field("600/minute", pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$")
+
+
 class Ingest(Part):
     interval_minutes: float = Field(15, ge=1)
     timeout_seconds: float = Field(30, gt=0)
@@ -199,6 +203,7 @@ class Settings(Part):
     database: Database = Database()
     smtp: Smtp = Smtp()
     web: Web = Web()
+    api: Api = Api()
     ingest: Ingest = Ingest()
     editions: Editions = Editions()
     outbox: Outbox = Outbox()

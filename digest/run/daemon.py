@@ -25,6 +25,7 @@ from digest.editions import plan
 from digest.outbox import crew, fill, notices, prune, reading
 from digest.run import exposing, loops, passes, processes, pulse, schedule, wiring
 from digest.web import app, parts as web
+from digest.web.api import once
 
 log = structlog.get_logger()
 
@@ -138,6 +139,7 @@ class Daemon:
             probe=self._probe,
             measure=self.parts.meter.text,
             metrics_token=self.parts.settings.metrics.secret(),
+            api_limit=self.parts.settings.api.limit,
         )
         # Access lines would put tokens into the log.
         options = uvicorn.Config(
@@ -183,8 +185,9 @@ class Daemon:
             await self.parts.fence()
             pruned = await prune.run(self.parts.db, self.parts.keep, self.parts.clock())
             pictures = await picture_prune.run(self.parts.db, self.parts.keep_images, self.parts.clock())
-            if pruned != prune.Pruned() or pictures:
-                log.info("pruned", **dataclasses.asdict(pruned), pictures=pictures)
+            answers = await once.prune(self.parts.db, self.parts.clock())
+            if pruned != prune.Pruned() or pictures or answers:
+                log.info("pruned", **dataclasses.asdict(pruned), pictures=pictures, answers=answers)
             return False
 
         await self.pulse.watch("prune", work)

@@ -1,4 +1,4 @@
-"""Every URL on one page, and what is answered when something goes wrong.
+"""Every URL on one page (those of the API in api/routes.py), and what is answered when something goes wrong.
 
 A GET never changes anything; POST changes what the link in the mail is for. Every path is served with and without a
 trailing slash, because a mailbox provider that is redirected gives up (RFC 8058 §3.1).
@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from digest import database
 from digest.articles.pictures import rows as pictures
 from digest.web import guard, operations
+from digest.web.api import route as api, routes
 from digest.web.pages import confirm, home, images, less, mail, more, pause, problems, topics, undo, unsubscribe
 from digest.web.parts import Parts
 
@@ -55,6 +56,7 @@ def create(parts: Parts) -> FastAPI:
     for path, doors in PATHS.items():
         for spelling in {path, path.rstrip("/") + "/"}:
             app.router.routes.append(Route(spelling, Doors(path, doors), include_in_schema=False))
+    app.mount(api.PREFIX, routes.create(parts, FAILURES))
     app.add_exception_handler(HTTPException, problems.refused)
     app.add_exception_handler(ClientDisconnect, problems.hung_up)
     for failure in FAILURES:

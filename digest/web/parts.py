@@ -25,6 +25,7 @@ class Parts:
     """`view` gives one sent mail as HTML, or None when it is no longer kept; `probe` looks whether all is well.
 
     `measure` gives the metrics as text, to whoever brings `metrics_token`; without a token, to nobody.
+    `api_limit` is how often one key may come.
     """
 
     db: database.Database
@@ -36,3 +37,4 @@ class Parts:
     probe: Callable[[], Awaitable[Readiness]]
     measure: Callable[[], Awaitable[bytes]] | None = None
     metrics_token: str = ""
+    api_limit: str = "600/minute"

@@ -1,0 +1,139 @@
+"""Every URL of the API on one page, each with the scope it needs; and the application that answers there.
+
+The OpenAPI document is made from the same lines, so what it says is what is done.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from digest import errors
+from digest.web.api import document, once, problems, route
+from digest.web.api.allowance import Allowance
+from digest.web.api.answers import Page
+from digest.web.api.doors import (
+    articles,
+    editions,
+    kinds,
+    publications,
+    reader_lists,
+    reader_shapes,
+    subscribers,
+    suppressions,
+)
+from digest.web.api.route import Door
+from digest.web.pages.problems import hung_up
+from digest.web.parts import Parts
+
+End = Callable[..., Awaitable[Response]]
+OF = "/publications/{publication}"
+# A guid may hold slashes: many are URLs.
+ARTICLE, EDITION = f"{OF}/articles/{{guid:path}}", f"{OF}/editions/{{id}}"
+READERS, READER = f"{OF}/subscribers", f"{OF}/subscribers/{{id}}"
+SUBSCRIBER, EDITION_SHAPE = reader_shapes.SubscriberShape, editions.EditionShape
+SUPPRESSION = suppressions.SuppressionShape
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One URL. `also` are statuses besides those that follow from method and path."""
+
+    method: str
+    path: str
+    end: End
+    scope: str | None
+    answer: type[BaseModel] | None
+    status: int = 200
+    also: tuple[int, ...] = ()
+
+    @property
+    def others(self) -> set[int]:
+        unknown = {404} if "{" in self.path else set()
+        return {*self.also, *unknown, *({409} if self.method in once.METHODS else ())}
+
+
+LINES = (
+    Line("GET", "/key", publications.key, None, publications.KeyShape),
+    Line("GET", "/publications", publications.listing, None, Page[publications.PublicationShape]),
+    Line("GET", OF, publications.get, None, publications.PublicationShape),
+    Line("GET", f"{OF}/articles", articles.listing, "articles:read", Page[articles.ArticleListed]),
+    Line("GET", ARTICLE, articles.get, "articles:read", articles.ArticleShape),
+    Line("PUT", ARTICLE, articles.put, "articles:write", articles.ArticleShape, 200, (201, 409, 412)),
+    Line("DELETE", ARTICLE, articles.retract, "articles:write", articles.ArticleShape, 200, (412,)),
+    Line("GET", READERS, subscribers.listing, "subscribers:read", Page[reader_shapes.SubscriberListed]),
+    Line("POST", READERS, subscribers.create, "subscribers:write", SUBSCRIBER, 201, (200,)),
+    Line("POST", f"{READERS}/lookup", subscribers.lookup, "subscribers:read", SUBSCRIBER),
+    Line("POST", f"{READERS}/import", reader_lists.bring_in, "subscribers:write", reader_lists.ImportShape),
+    Line("GET", f"{READERS}/export", reader_lists.export, "subscribers:read", None),
+    Line("GET", READER, subscribers.get, "subscribers:read", SUBSCRIBER),
+    Line("PATCH", READER, subscribers.change, "subscribers:write", SUBSCRIBER, 200, (412,)),
+    Line("POST", f"{READER}/unsubscribe", subscribers.leave, "subscribers:write", SUBSCRIBER, 200, (412,)),
+    Line("DELETE", READER, subscribers.erase, "subscribers:erase", None, 204, (409, 412)),
+    Line("GET", f"{OF}/editions", editions.listing, "editions:read", Page[editions.EditionListed]),
+    Line("POST", f"{OF}/editions/send-now", editions.send_now, "editions:write", editions.Planned, 202),
+    Line("GET", EDITION, editions.get, "editions:read", EDITION_SHAPE),
+    Line("POST", f"{EDITION}/pause", editions.pause, "editions:write", EDITION_SHAPE, 200, (412,)),
+    Line("POST", f"{EDITION}/resume", editions.resume, "editions:write", EDITION_SHAPE, 200, (412,)),
+    Line("POST", f"{EDITION}/cancel", editions.cancel, "editions:write", EDITION_SHAPE, 200, (412,)),
+    Line("GET", "/suppressions", suppressions.listing, "suppressions:read", Page[SUPPRESSION]),
+    Line("POST", "/suppressions", suppressions.add, "suppressions:write", SUPPRESSION, 201, (200,)),
+    Line("POST", "/suppressions/lookup", suppressions.lookup, "suppressions:read", SUPPRESSION, 200, (404,)),
+    Line("DELETE", "/suppressions/{id}", suppressions.lift, "suppressions:write", None, 204, (412,)),
+)
+# Doors whose body or answer no shape describes.
+SPECIAL: dict[End, dict[str, Any]] = {
+    reader_lists.bring_in: {"requestBody": reader_lists.BODY},
+    reader_lists.export: {"csv": True},
+}
+
+
+def create(parts: Parts, failures: tuple[type[Exception], ...]) -> FastAPI:
+    """The application under PREFIX. `failures` are what goes wrong on our side and may go right in a minute."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.parts, app.state.allowance = parts, Allowance(parts.api_limit)
+    app.state.root = parts.base_url.rstrip("/") + route.PREFIX
+    app.include_router(_router())
+    described = document.of(app)
+
+    async def openapi(_request: object) -> Response:
+        return JSONResponse(described)
+
+    app.router.routes.append(Route("/openapi.json", openapi, methods=["GET"]))
+    app.router.routes.append(Route("/problems/{name}", kinds.show, methods=["GET"]))
+    for mistake in (HTTPException, RequestValidationError, problems.Problem, errors.DigestError):
+        app.add_exception_handler(mistake, problems.refused)
+    app.add_exception_handler(ClientDisconnect, hung_up)
+    for failure in failures:
+        app.add_exception_handler(failure, problems.unavailable)
+    app.add_exception_handler(Exception, problems.broken)
+    return app
+
+
+def _router() -> APIRouter:
+    router = APIRouter(route_class=Door)
+    for line in LINES:
+        special = SPECIAL.get(line.end, {})
+        extra: dict[str, Any] = {"security": [{route.SCHEME: [line.scope] if line.scope else []}]}
+        if "requestBody" in special:
+            extra["requestBody"] = special["requestBody"]
+        router.add_api_route(
+            line.path,
+            line.end,
+            methods=[line.method],
+            status_code=line.status,
+            response_model=None,
+            name=f"{line.method} {line.path}",
+            operation_id=document.operation_id(line.method, line.end),
+            tags=[document.tag(line.path)],
+            responses=document.responses(line.status, line.answer, line.others, is_csv="csv" in special),
+            openapi_extra=extra,
+        )
+    return router
