@@ -61,7 +61,7 @@ def clean(markup: str, *, base: str) -> str:
     if not markup.strip():
         return ""
     base = base if weblinks.absolute(base) else ""
-    known = _cleaner(base, is_last=False).clean(_bounded(markup))
+    known = _resolver(base).clean(_bounded(markup))
     # The second pass denies what could not be resolved; without it some known attacks get through. And it alone
     # decides what stays: nothing written between the two is trusted.
     return _cleaner("", is_last=True).clean(tags.mended(known, base)).strip()
@@ -109,6 +109,14 @@ def _shape(markup: str) -> tuple[int, int]:
         now += step
         deepest = max(deepest, now)
     return deepest, count
+
+
+def _resolver(base: str) -> nh3.Cleaner:
+    """For the first pass. A base whose host is no domain by IDNA is refused there, and then none is as good."""
+    try:
+        return _cleaner(base, is_last=False)
+    except ValueError:
+        return _cleaner("", is_last=False)
 
 
 @functools.lru_cache(maxsize=64)

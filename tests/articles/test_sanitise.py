@@ -43,6 +43,12 @@ def test_clean_html(markup: str, expected: str) -> None:
     assert sanitise.clean(markup, base=PAGE) == expected
 
 
+@pytest.mark.parametrize("base", ["http://0\x9fUco\xde/", "https://xn--a/"])
+def test_a_base_that_is_no_domain_spoils_no_text(base: str) -> None:
+    safe = sanitise.clean("<p>a <a href='https://example.org/'>b</a></p>", base=base)
+    assert safe == '<p>a <a href="https://example.org/">b</a></p>'
+
+
 @pytest.mark.parametrize("base", ["", "/local", "file:///etc/", "http://["])
 def test_without_a_web_address_relative_links_go(base: str) -> None:
     assert sanitise.clean("<a href='/x'>a</a><img src='//evil.example/x'>", base=base) == "<a>a</a>"
