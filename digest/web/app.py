@@ -4,6 +4,7 @@ A GET never changes anything; POST changes what the link in the mail is for. Eve
 trailing slash, because a mailbox provider that is redirected gives up (RFC 8058 §3.1).
 """
 
+import re
 from collections.abc import Awaitable, Callable
 
 import sqlalchemy.exc
@@ -11,7 +12,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from digest import database
@@ -56,7 +57,7 @@ def create(parts: Parts) -> FastAPI:
     for path, doors in PATHS.items():
         for spelling in {path, path.rstrip("/") + "/"}:
             app.router.routes.append(Route(spelling, Doors(path, doors), include_in_schema=False))
-    app.mount(api.PREFIX, routes.create(parts, FAILURES))
+    app.router.routes.append(_mounted(routes.create(parts, FAILURES)))
     app.add_exception_handler(HTTPException, problems.refused)
     app.add_exception_handler(ClientDisconnect, problems.hung_up)
     for failure in FAILURES:
@@ -64,6 +65,13 @@ def create(parts: Parts) -> FastAPI:
     app.add_exception_handler(Exception, problems.broken)
     app.add_middleware(guard.Guard)
     return app
+
+
+def _mounted(site: FastAPI) -> Mount:
+    mount = Mount(api.PREFIX, site)
+    # Starlette's own takes no path with a line break, which then would be answered by a page.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return mount
 
 
 class Doors:

@@ -11,9 +11,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, compile_path
 
 from digest import errors
 from digest.web.api import document, once, problems, route
@@ -36,8 +36,8 @@ from digest.web.parts import Parts
 End = Callable[..., Awaitable[Response]]
 OF = "/publications/{publication}"
 # A guid may hold slashes: many are URLs.
-ARTICLE, EDITION = f"{OF}/articles/{{guid:path}}", f"{OF}/editions/{{id}}"
-READERS, READER = f"{OF}/subscribers", f"{OF}/subscribers/{{id}}"
+ARTICLE, EDITION = f"{OF}/articles/{{guid:path}}", f"{OF}/editions/{{id:int}}"
+READERS, READER = f"{OF}/subscribers", f"{OF}/subscribers/{{id:int}}"
 SUBSCRIBER, EDITION_SHAPE = reader_shapes.SubscriberShape, editions.EditionShape
 SUPPRESSION = suppressions.SuppressionShape
 
@@ -86,7 +86,7 @@ LINES = (
     Line("GET", "/suppressions", suppressions.listing, "suppressions:read", Page[SUPPRESSION]),
     Line("POST", "/suppressions", suppressions.add, "suppressions:write", SUPPRESSION, 201, (200,)),
     Line("POST", "/suppressions/lookup", suppressions.lookup, "suppressions:read", SUPPRESSION, 200, (404,)),
-    Line("DELETE", "/suppressions/{id}", suppressions.lift, "suppressions:write", None, 204, (412,)),
+    Line("DELETE", "/suppressions/{id:int}", suppressions.lift, "suppressions:write", None, 204, (412,)),
 )
 # Doors whose body or answer no shape describes.
 SPECIAL: dict[End, dict[str, Any]] = {
@@ -108,6 +108,7 @@ def create(parts: Parts, failures: tuple[type[Exception], ...]) -> FastAPI:
 
     app.router.routes.append(Route("/openapi.json", openapi, methods=["GET"]))
     app.router.routes.append(Route("/problems/{name}", kinds.show, methods=["GET"]))
+    app.add_exception_handler(405, _not_allowed)
     for mistake in (HTTPException, RequestValidationError, problems.Problem, errors.DigestError):
         app.add_exception_handler(mistake, problems.refused)
     app.add_exception_handler(ClientDisconnect, hung_up)
@@ -115,6 +116,14 @@ def create(parts: Parts, failures: tuple[type[Exception], ...]) -> FastAPI:
         app.add_exception_handler(failure, problems.unavailable)
     app.add_exception_handler(Exception, problems.broken)
     return app
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    """Starlette names the methods of one line; a path may have several."""
+    path = request.url.path.removeprefix(request.scope["root_path"])
+    allowed = sorted({line.method for line in LINES if compile_path(line.path)[0].match(path)})
+    headers = {"Allow": ", ".join(allowed)} if allowed else dict(getattr(error, "headers", None) or {})
+    return await problems.refused(request, HTTPException(405, headers=headers))
 
 
 def _router() -> APIRouter:

@@ -108,7 +108,7 @@ async def test_what_is_taken_back_stays_back(publisher: Publisher) -> None:
     ("change", "words"),
     [
         ({"topics": ["politics"]}, "no topic politics"),
-        ({"url": "javascript:alert(1)"}, "must be an absolute http or https URL"),
+        ({"url": "http://[::1/"}, "must be an absolute http or https URL"),
         ({"title": "  ", "url": None, "body": ""}, "has no title"),
     ],
 )
@@ -116,6 +116,11 @@ async def test_what_makes_no_article_is_refused(publisher: Publisher, change: di
     answer = await publisher.call("PUT", "/articles/a", COFFEE | change)
     assert (answer.status_code, words in answer.json()["detail"]) == (422, True)
     assert (await publisher.get("/articles/a")).status_code == 404
+
+
+async def test_a_link_that_is_none_has_not_the_form(publisher: Publisher) -> None:
+    for url in ("javascript:alert(1)", "/coffee", "mailto:anna@example.org"):
+        assert (await publisher.call("PUT", "/articles/a", COFFEE | {"url": url})).status_code == 400
 
 
 async def test_lists_go_on_where_the_page_before_ended(publisher: Publisher) -> None:

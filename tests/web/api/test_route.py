@@ -22,7 +22,7 @@ DOORS = routes.LINES
 
 
 def address(line: routes.Line) -> str:
-    path = line.path.replace("{publication}", "mias-feed").replace("{id}", "1").replace("{guid:path}", "a/b")
+    path = line.path.replace("{publication}", "mias-feed").replace("{id:int}", "1").replace("{guid:path}", "a/b")
     return route.PREFIX + path
 
 
@@ -100,7 +100,7 @@ async def test_a_bound_key_opens_its_publication_alone(publisher: Publisher) -> 
 async def test_what_is_not_there_is_not_found(publisher: Publisher) -> None:
     for line in (line for line in DOORS if "{" in line.path):
         places = [address(line).replace("mias-feed", "nobodys")] if "{publication}" in line.path else []
-        places += [address(line).replace("/1", "/999")] if "{id}" in line.path else []
+        places += [address(line).replace("/1", "/999")] if "{id:int}" in line.path else []
         for place in places:
             answer = await well_formed(publisher, line, place)
             assert (answer.status_code, answer.json()["title"]) == (404, "Not found"), (line, place)
@@ -158,6 +158,9 @@ async def test_the_key_tells_what_it_opens(publisher: Publisher) -> None:
         ({"content": b'{"title": "\\ud800"}', "headers": {"Content-Type": "application/json"}}, 400),
         ({"body": {"title": "x" * 2_100_000}}, 413),
         ({"body": {"title": "x", "published_at": "0001-01-01T00:00:00+14:00"}}, 422),
+        ({"body": {"title": "x", "published_at": "2026-11-30T00:00:00"}}, 422),
+        ({"body": {"title": "x", "published_at": 1796000000}}, 422),
+        ({"body": {"title": "x", "published_at": "1796000000"}}, 422),
     ],
 )
 async def test_bad_bodies_are_refused_in_words(publisher: Publisher, sent: dict[str, object], status: int) -> None:
@@ -184,10 +187,22 @@ async def test_what_a_problem_is_can_be_read(site: Site) -> None:
     assert (await site.get("/api/v1/problems/nothing")).status_code == 404
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("POST", "/key", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/a%0Ab", 404), ("POST", "/key", 405)]
+)
 async def test_unknown_places_and_methods_are_problems_too(site: Site, method: str, path: str, status: int) -> None:
     answer = await site.client.request(method, f"/api/v1{path}")
     assert (answer.status_code, answer.headers["content-type"]) == (status, problems.MEDIA_TYPE)
+
+
+async def test_a_refused_method_is_told_which_ones_there_are(publisher: Publisher) -> None:
+    for line in DOORS:
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - {
+            other.method for other in DOORS if other.path == line.path
+        }:
+            answer = await publisher.call(method, address(line))
+            allowed = {other.method for other in DOORS if other.path == line.path}
+            assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, allowed), (method, line)
 
 
 async def test_no_other_site_may_call_from_a_browser(publisher: Publisher) -> None:

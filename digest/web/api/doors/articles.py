@@ -18,9 +18,9 @@ from digest.web.api.shapes import Given, Instant, Line, Shown, Text
 # Paths hold it whole, slashes and all.
 Guid = Annotated[
     str,
-    Path(description="What you know the article by.", min_length=1, max_length=500, pattern=shapes.NO_NUL),
+    Path(description="What you know the article by.", min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
-Web = Annotated[str, Field(max_length=weblinks.MAX_LENGTH, pattern=shapes.NO_NUL)]
+Web = Annotated[str, Field(max_length=weblinks.MAX_LENGTH, pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00]+$")]
 EXAMPLE: dict[str, Any] = {
     "title": "Coffee is good for you again",
     "url": "https://example.org/coffee",
@@ -58,6 +58,11 @@ class ArticleGiven(Given):
     release_at: Instant | None = None
 
 
+class LinkShown(Shown):
+    title: str
+    url: str
+
+
 class ArticleListed(Shown):
     """An article as readers see it: cleaned, with the topics it carries. `position` is null until it is released."""
 
@@ -85,7 +90,7 @@ class ArticleListed(Shown):
 
 class ArticleShape(ArticleListed):
     body: str
-    related: list[LinkShape]
+    related: list[LinkShown]
 
 
 async def listing(
@@ -159,7 +164,7 @@ def _known(row: Any, guid: str) -> Any:
 
 
 def _shape(row: Any) -> ArticleShape:
-    related = [LinkShape.model_construct(title=title, url=url) for title, url in row.related]
+    related = [LinkShown(title=title, url=url) for title, url in row.related]
     return ArticleShape(**_columns(row, ArticleListed), body=row.body, related=related)
 
 
