@@ -1,0 +1,187 @@
+"""Sends the API and the pages what nobody would send, and wants an honest answer to each: never a 500.
+
+Two thirds of the time schemathesis holds the API to its own OpenAPI document; one third goes to tokens, cookies,
+headers and bodies over all pages. A real `digest serve` on SQLite with the sample publication is the target. ONE JSON
+document goes to stdout, all else to stderr; exit code 1 when anything failed.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fuzz_pages
+
+from digest import clock, links
+from digest.web.api import keys, once
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / "config"
+SIGNING = "the-fuzzers-own-key-that-signs-nothing-else-0123"
+START_SECONDS = 60
+SLUG = "mias-feed"
+# uvicorn has answered 400 to what was no HTTP while a page was still at work, whose answer comes too late, or under it.
+HUNG_UP = "h11._util.LocalProtocolError: "
+
+
+def main() -> int:
+    given = _arguments()
+    with tempfile.TemporaryDirectory(prefix="digest-fuzz-") as folder:
+        home = Path(folder)
+        key = _installed(home)
+        with _serving(home) as url:
+            is_sound = _fuzz_api(home, url, key, given)
+            pages = _fuzz_pages(url, given)
+        trouble = _trouble(home)
+    document = {
+        "fuzz": "api and pages",
+        "ok": is_sound and not pages.broken and not trouble,
+        "seed": given.seed,
+        "seconds": given.seconds,
+        "api_conforms": is_sound,
+        "pages": {"requests": pages.statuses.total(), "answers": dict(sorted(pages.statuses.items()))},
+        "broken": pages.broken[:20],
+        "trouble": trouble[:20],
+    }
+    print(json.dumps(document, indent=2))
+    return 0 if document["ok"] else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=1200, help="how long, all in all (default: 20 minutes)")
+    parser.add_argument("--seed", type=int, default=None, help="to send the same again")
+    parser.add_argument("--share", type=float, default=2 / 3, help="of the time, for the API")
+    given = parser.parse_args()
+    if given.seconds < 10:
+        parser.error("--seconds must be at least 10")
+    given.seed = random.randrange(2**32) if given.seed is None else given.seed
+    return given
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DIGEST_HOME": str(home),
+        "DIGEST_INSTANCE": "fuzz",
+        "DIGEST_SECRET_KEYS": SIGNING,
+        "DIGEST_SMTP_URL": f"file://{home}/out",
+        "DIGEST_API_LIMIT": "999999999/minute",
+        "DIGEST_LOG_LEVEL": "warning",
+        "DIGEST_LOG_FORMAT": "json",
+    }
+
+
+def _installed(home: Path) -> str:
+    """An installation with the sample publication and its readers; a key that opens everything."""
+    _digest(home, "init")
+    _digest(home, "apply", str(CONFIG / "publications" / f"{SLUG}.toml"))
+    _digest(home, "ingest", SLUG, str(CONFIG / "demo" / "feed.xml"))
+    _digest(home, "subscribers", "import", SLUG, str(CONFIG / "demo" / "readers.csv"), "--confirmed")
+    scopes = [word for scope in keys.SCOPES for word in ("--scope", scope)]
+    return _digest(home, "keys", "new", "fuzz", *scopes).strip()
+
+
+def _digest(home: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "digest", *words], env=_environment(home), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"digest {' '.join(words)}: {done.stderr}")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def _serving(home: Path) -> Iterator[str]:
+    said = home / "serve.log"
+    with said.open("wb") as output:
+        verb = [sys.executable, "-m", "digest", "serve", "--port", "0"]
+        process = subprocess.Popen(verb, env=_environment(home), stdout=output, stderr=output)
+        try:
+            yield _address(process, said)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=START_SECONDS)
+
+
+def _address(process: subprocess.Popen[bytes], said: Path) -> str:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        if found := re.search(r"serving at (http://\S+?);", said.read_text()):
+            return found[1]
+        time.sleep(0.1)
+    raise SystemExit(f"digest serve did not begin:\n{said.read_text()}")
+
+
+def _fuzz_api(home: Path, url: str, key: str, given: argparse.Namespace) -> bool:
+    """Whether schemathesis found nothing."""
+    described = home / "openapi.json"
+    described.write_text(json.dumps(_narrowed(_fetched(f"{url}/api/v1/openapi.json"))))
+    verb = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "scripts" / "fuzz.toml"), "run"]
+    verb += [str(described), "--max-time", str(int(given.seconds * given.share)), "--seed", str(given.seed)]
+    more = {"FUZZ_URL": f"{url}/api/v1", "FUZZ_KEY": key, "SCHEMATHESIS_HOOKS": "fuzz_hooks"}
+    environment = _environment(home) | more | {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}", "NO_COLOR": "1"}
+    # In the temporary folder, for it leaves reports and examples behind.
+    return subprocess.run(verb, env=environment, cwd=home, stdout=sys.stderr, check=False).returncode == 0
+
+
+def _fetched(url: str) -> Any:
+    with urllib.request.urlopen(url) as answer:
+        return json.load(answer)
+
+
+def _narrowed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as it is, but for what would make nearly all requests end early and alike.
+
+    Only one publication exists. And one name for all requests that may come twice would get all but the first a 422.
+    """
+    for doors in document["paths"].values():
+        for door in doors.values():
+            door["parameters"] = [one for one in door.get("parameters", []) if one["name"] != once.HEADER]
+            for parameter in door["parameters"]:
+                if parameter["name"] == "publication":
+                    parameter["schema"] = {"type": "string", "enum": [SLUG]}
+    return document
+
+
+def _fuzz_pages(url: str, given: argparse.Namespace) -> fuzz_pages.Pages:
+    dice = random.Random(given.seed)
+    signer = links.Signer([SIGNING])
+
+    def token() -> str:
+        reader, at = dice.randrange(1, 30), clock.system()
+        kinds = (
+            signer.mail_token(reader, dice.randrange(1, 3), dice.randrange(50)),
+            signer.confirm_token(reader, 1, at),
+        )
+        return dice.choice(
+            (*kinds, signer.manage_token(reader, 1, at), signer.moving_token(reader, 1, at), SLUG, "x.y.z")
+        )
+
+    pages = fuzz_pages.Pages(url, token, dice)
+    pages.run(given.seconds * (1 - given.share))
+    return pages
+
+
+def _trouble(home: Path) -> list[str]:
+    """What the service itself thought was wrong."""
+    lines = (home / "serve.log").read_text(errors="replace").splitlines()
+    errors = (line for line in lines if '"level": "error"' in line or "Traceback" in line)
+    # The end of a line is where a traceback says what it was.
+    return [line[-1000:] for line in errors if HUNG_UP not in line]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
