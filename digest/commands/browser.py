@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from digest import errors
 
@@ -36,6 +36,7 @@ SECONDS = 30
 SCREEN = 600
 
 Scheme = Literal["light", "dark"]
+Opened: TypeAlias = "sync_api.Browser"
 Images = Mapping[str, bytes]
 
 
@@ -80,7 +81,7 @@ def check() -> None:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator["sync_api.Browser"]:
+def opened() -> Iterator[Opened]:
     path, api = find(), _playwright()
     # As root it refuses to start with its sandbox.
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -100,7 +101,7 @@ def opened() -> Iterator["sync_api.Browser"]:
                 browser.close()
 
 
-def shoot(browser: "sync_api.Browser", html: str, view: View, images: Images) -> Shot:
+def shoot(browser: Opened, html: str, view: View, images: Images) -> Shot:
     """The whole page. An image that `images` does not hold is blocked, as mail programs do until they are told."""
     with shown(browser, html, view, images) as page:
         png = page.screenshot(full_page=True, type="png")
@@ -110,7 +111,7 @@ def shoot(browser: "sync_api.Browser", html: str, view: View, images: Images) ->
 
 @contextlib.contextmanager
 def shown(
-    browser: "sync_api.Browser", html: str, view: View, images: Images, *, scripts: bool = False
+    browser: Opened, html: str, view: View, images: Images, *, scripts: bool = False
 ) -> Iterator["sync_api.Page"]:
     """The mail in a window of its own, everything loaded."""
     context = browser.new_context(

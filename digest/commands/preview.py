@@ -28,7 +28,7 @@ def write(slug: str, folder: Path, wish: proofs.Wish, *, with_pictures: bool, no
 
     async def work(parts: wiring.Parts) -> Preview:
         material = await proofs.gather(parts, slug, wish)
-        proof = await proofs.compose(parts, material)
+        proof = await proofs.compose(parts.writer, material)
         pages = await _pages(parts, name, material, wish) if with_pictures else []
         urls = dict.fromkeys(url for page in pages for url in snapshots.addresses(page.html))
         return Preview(material, proof, pages, *await snapshots.load(list(urls), parts.fetcher.limits))
@@ -53,7 +53,7 @@ async def _pages(parts: wiring.Parts, name: str, material: proofs.Material, wish
     locales = [locale] if wish.locale else _both_directions(locale)
     pages = []
     for layout, language in itertools.product(layouts, locales):
-        proof = await proofs.compose(parts, material.dressed(layout, language))
+        proof = await proofs.compose(parts.writer, material.dressed(layout, language))
         about = [part for part, is_said in ((layout, wish.layout), (language, wish.locale)) if not is_said]
         pages.append(snapshots.Page("-".join((name, *about)), proof.html))
     return pages

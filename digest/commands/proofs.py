@@ -109,9 +109,9 @@ async def gather(parts: wiring.Parts, slug: str, wish: Wish) -> Material:
     return full.dressed(wish.layout, locale)
 
 
-async def compose(parts: wiring.Parts, material: Material, *, id_: int = 0, mark: str = "") -> Proof:
+async def compose(scribe: writer.Writer, material: Material, *, id_: int = 0, mark: str = "") -> Proof:
     """The mail itself. `id_` makes its Message-ID, `mark` goes before the subject."""
-    ready = await (_notice if material.notice else _digest)(parts, material)
+    ready = await (_notice if material.notice else _digest)(scribe, material)
     ready = dataclasses.replace(ready, subject=mark + ready.subject)
     reader = material.reader
     addressed = SimpleNamespace(
@@ -123,27 +123,27 @@ async def compose(parts: wiring.Parts, material: Material, *, id_: int = 0, mark
         subscription_id=0,
         reader_generation=0,
     )
-    letter = parts.writer.letter(ready, addressed, material.at)
+    letter = scribe.letter(ready, addressed, material.at)
     message = email.message_from_bytes(letter.content, policy=email.policy.default)
     return Proof(_body(message, "html"), _body(message, "plain"), letter, ready.subject)
 
 
-async def _digest(parts: wiring.Parts, material: Material) -> writer.Ready:
+async def _digest(scribe: writer.Writer, material: Material) -> writer.Ready:
     spec, chosen = material.spec, material.chosen
     assert chosen is not None
     _, variant = await asyncio.to_thread(
-        parts.writer.fitted, spec, material.reader.locale, list(material.stories), chosen, material.facts
+        scribe.fitted, spec, material.reader.locale, list(material.stories), chosen, material.facts
     )
-    return parts.writer.proof(spec, variant)
+    return scribe.proof(spec, variant)
 
 
-async def _notice(parts: wiring.Parts, material: Material) -> writer.Ready:
+async def _notice(scribe: writer.Writer, material: Material) -> writer.Ready:
     spec, kind = material.spec, material.kind
     shelf = contents.Shelf(material.publication_id, spec.slug, spec, head=0, revision=0, floor=0, candidates=())
     order = writer.Order.notice(shelf, kind, material.facts, material.reader.locale)
     # What is sent knows a Publication's notices by its revision; here one revision is shown in several layouts.
     order = dataclasses.replace(order, key=(*order.key, spec.layout))
-    return (await parts.writer.prepared({order.key: order}))[order.key]
+    return (await scribe.prepared({order.key: order}))[order.key]
 
 
 def _body(message: email.message.EmailMessage, kind: str) -> str:

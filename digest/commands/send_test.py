@@ -78,7 +78,7 @@ async def _send(parts: wiring.Parts, slug: str, to: addresses.EmailAddress, wish
     await _refuse_suppressed(parts, to)
     material = await proofs.gather(parts, slug, wish)
     material = dataclasses.replace(material, reader=dataclasses.replace(material.reader, email=to.spelling))
-    proof = await proofs.compose(parts, material, id_=FIRST_ID + secrets.randbelow(FIRST_ID), mark=MARK)
+    proof = await proofs.compose(parts.writer, material, id_=FIRST_ID + secrets.randbelow(FIRST_ID), mark=MARK)
     await way_out.open()
     try:
         relay, reply = await _hand_over(way_out, proof.letter)
