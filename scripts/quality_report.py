@@ -77,7 +77,8 @@ the two parsers disagree. Figures of {day}:
 **html-validate** judges by all it recommends but four rules, which forbid what mail is made of: inline styles, the
 attributes that Outlook needs (`bgcolor`, `align`, `width` …), its conditional comments, and tables without `tbody`.
 
-**axe-core** looks at each mail in Chromium, in light and in dark, by the rules of WCAG 2.2 A and AA and its own advice.
+**axe-core** looks at each mail in Chromium, in light and in dark, by the rules of WCAG 2.2 A and AA and its own advice,
+but for landmarks: the page a mail is shown within has them.
 
 **The MIME parsers** must find no defect, must agree on header names, subject, addresses and parts, and must give back
 exactly what was composed.
