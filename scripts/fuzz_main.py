@@ -1,12 +1,13 @@
 """Sends the API and the pages what nobody would send, and wants an honest answer to each: never a 500.
 
 Two thirds of the time schemathesis holds the API to its own OpenAPI document; one third goes to tokens, cookies,
-headers and bodies over all pages. A real `digest serve` on SQLite with the sample publication is the target. ONE JSON
+headers and bodies over all pages. A real `digest serve` with the sample publication is the target. ONE JSON
 document goes to stdout, all else to stderr; exit code 1 when anything failed.
 """
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -25,6 +26,7 @@ import fuzz_pages
 
 from digest import clock, links
 from digest.web.api import keys, once
+from tests.support import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "config"
@@ -35,10 +37,37 @@ SLUG = "mias-feed"
 HUNG_UP = "h11._util.LocalProtocolError: "
 
 
+@dataclasses.dataclass(frozen=True)
+class House:
+    """The folder and the database of the installation that is fuzzed."""
+
+    folder: Path
+    database: str
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "serve.log"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}",
+            "DIGEST_HOME": str(self.folder),
+            "DIGEST_INSTANCE": "fuzz",
+            "DIGEST_DATABASE_URL": self.database,
+            "DIGEST_SECRET_KEYS": SIGNING,
+            "DIGEST_SMTP_URL": f"file://{self.folder}/out",
+            "DIGEST_API_LIMIT": "999999999/minute",
+            "DIGEST_LOG_LEVEL": "warning",
+            "DIGEST_LOG_FORMAT": "json",
+            **more,
+        }
+
+
 def main() -> int:
     given = _arguments()
-    with tempfile.TemporaryDirectory(prefix="digest-fuzz-") as folder:
-        home = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="digest-fuzz-") as folder, _database(given) as database:
+        home = House(Path(folder), database)
         key = _installed(home)
         with _serving(home) as url:
             is_sound = _fuzz_api(home, url, key, given)
@@ -46,6 +75,7 @@ def main() -> int:
         trouble = _trouble(home)
     document = {
         "fuzz": "api and pages",
+        "database": given.database,
         "ok": is_sound and not pages.broken and not trouble,
         "seed": given.seed,
         "seconds": given.seconds,
@@ -63,6 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1200, help="how long, all in all (default: 20 minutes)")
     parser.add_argument("--seed", type=int, default=None, help="to send the same again")
     parser.add_argument("--share", type=float, default=2 / 3, help="of the time, for the API")
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     given = parser.parse_args()
     if given.seconds < 10:
         parser.error("--seconds must be at least 10")
@@ -70,21 +101,16 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _environment(home: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "DIGEST_HOME": str(home),
-        "DIGEST_INSTANCE": "fuzz",
-        "DIGEST_SECRET_KEYS": SIGNING,
-        "DIGEST_SMTP_URL": f"file://{home}/out",
-        "DIGEST_API_LIMIT": "999999999/minute",
-        "DIGEST_LOG_LEVEL": "warning",
-        "DIGEST_LOG_FORMAT": "json",
-    }
+@contextlib.contextmanager
+def _database(given: argparse.Namespace) -> Iterator[str]:
+    if given.database == "sqlite":
+        yield "sqlite:///var/digest.db"
+        return
+    with postgres.cluster() as made:
+        yield made.url
 
 
-def _installed(home: Path) -> str:
+def _installed(home: House) -> str:
     """An installation with the sample publication and its readers; a key that opens everything."""
     _digest(home, "init")
     _digest(home, "apply", str(CONFIG / "publications" / f"{SLUG}.toml"))
@@ -94,9 +120,9 @@ def _installed(home: Path) -> str:
     return _digest(home, "keys", "new", "fuzz", *scopes).strip()
 
 
-def _digest(home: Path, *words: str) -> str:
+def _digest(home: House, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "digest", *words], env=_environment(home), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "digest", *words], env=home.environment(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f"digest {' '.join(words)}: {done.stderr}")
@@ -104,11 +130,11 @@ def _digest(home: Path, *words: str) -> str:
 
 
 @contextlib.contextmanager
-def _serving(home: Path) -> Iterator[str]:
-    said = home / "serve.log"
+def _serving(home: House) -> Iterator[str]:
+    said = home.log
     with said.open("wb") as output:
         verb = [sys.executable, "-m", "digest", "serve", "--port", "0"]
-        process = subprocess.Popen(verb, env=_environment(home), stdout=output, stderr=output)
+        process = subprocess.Popen(verb, env=home.environment(), stdout=output, stderr=output)
         try:
             yield _address(process, said)
         finally:
@@ -125,16 +151,16 @@ def _address(process: subprocess.Popen[bytes], said: Path) -> str:
     raise SystemExit(f"digest serve did not begin:\n{said.read_text()}")
 
 
-def _fuzz_api(home: Path, url: str, key: str, given: argparse.Namespace) -> bool:
+def _fuzz_api(home: House, url: str, key: str, given: argparse.Namespace) -> bool:
     """Whether schemathesis found nothing."""
-    described = home / "openapi.json"
+    described = home.folder / "openapi.json"
     described.write_text(json.dumps(_narrowed(_fetched(f"{url}/api/v1/openapi.json"))))
     verb = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "scripts" / "fuzz.toml"), "run"]
     verb += [str(described), "--max-time", str(int(given.seconds * given.share)), "--seed", str(given.seed)]
-    more = {"FUZZ_URL": f"{url}/api/v1", "FUZZ_KEY": key, "SCHEMATHESIS_HOOKS": "fuzz_hooks"}
-    environment = _environment(home) | more | {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}", "NO_COLOR": "1"}
+    more = {"FUZZ_URL": f"{url}/api/v1", "FUZZ_KEY": key, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "NO_COLOR": "1"}
+    environment = home.environment(**more)
     # In the temporary folder, for it leaves reports and examples behind.
-    return subprocess.run(verb, env=environment, cwd=home, stdout=sys.stderr, check=False).returncode == 0
+    return subprocess.run(verb, env=environment, cwd=home.folder, stdout=sys.stderr, check=False).returncode == 0
 
 
 def _fetched(url: str) -> Any:
@@ -145,11 +171,14 @@ def _fetched(url: str) -> Any:
 def _narrowed(document: dict[str, Any]) -> dict[str, Any]:
     """The document as it is, but for what would make nearly all requests end early and alike.
 
-    Only one publication exists. And one name for all requests that may come twice would get all but the first a 422.
+    Only one publication exists. One name for all requests that may come twice would get all but the first a 422, and an
+    ETag made up gets every change a 412.
     """
     for doors in document["paths"].values():
         for door in doors.values():
-            door["parameters"] = [one for one in door.get("parameters", []) if one["name"] != once.HEADER]
+            door["parameters"] = [
+                one for one in door.get("parameters", []) if one["name"] not in (once.HEADER, "If-Match")
+            ]
             for parameter in door["parameters"]:
                 if parameter["name"] == "publication":
                     parameter["schema"] = {"type": "string", "enum": [SLUG]}
@@ -175,9 +204,9 @@ def _fuzz_pages(url: str, given: argparse.Namespace) -> fuzz_pages.Pages:
     return pages
 
 
-def _trouble(home: Path) -> list[str]:
+def _trouble(home: House) -> list[str]:
     """What the service itself thought was wrong."""
-    lines = (home / "serve.log").read_text(errors="replace").splitlines()
+    lines = home.log.read_text(errors="replace").splitlines()
     errors = (line for line in lines if '"level": "error"' in line or "Traceback" in line)
     # The end of a line is where a traceback says what it was.
     return [line[-1000:] for line in errors if HUNG_UP not in line]
