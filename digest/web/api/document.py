@@ -1,5 +1,6 @@
 """The OpenAPI document (3.1): what FastAPI reads from the doors, and what holds for all of them."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -47,12 +48,51 @@ PROBLEM = {
     },
 }
 KEY_SCHEME = {"type": "http", "scheme": "bearer", "description": "A key from `digest keys new`."}
-IDEMPOTENCY = {
-    "name": once.HEADER,
-    "in": "header",
-    "required": False,
-    "description": "Makes it safe to send this again: the answer is kept for a day.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": once.MAX_NAME, "pattern": "^[ -~]+$"},
+
+
+def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {**TEXT, **schema},
+    }
+
+
+IDEMPOTENCY = _header(
+    once.HEADER,
+    "Makes it safe to send this again: the answer is kept for a day.",
+    minLength=1,
+    maxLength=once.MAX_NAME,
+    pattern="^[ -~]+$",
+)
+IF_MATCH = _header("If-Match", "The ETag of what you mean to change: 412 if it changed since.")
+IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 if nothing changed. With PUT, * makes only.")
+# Said of answers by their status.
+HEADERS = {
+    "ETag": "Names this state of it.",
+    "Link": "The next page, rel=next.",
+    "Location": "Where it is.",
+    "RateLimit": "How many requests are left, and for how many seconds.",
+    "RateLimit-Policy": "How many requests a key has in how many seconds.",
+    "Retry-After": "Seconds to wait.",
+    "WWW-Authenticate": "How to bring a key.",
+}
+_ON = {
+    200: ("ETag", "Link"),
+    201: ("ETag", "Location"),
+    304: ("ETag",),
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+}
+TAGS = {
+    "key": "The key you came with.",
+    "publications": "What readers may choose. Read-only: files are the truth.",
+    "articles": "What there is to say.",
+    "subscribers": "Who asked to hear it. Each has a number, for addresses do not belong in URLs.",
+    "editions": "What went out, or is about to.",
+    "suppressions": "Whom nothing may be sent to, as keyed hashes.",
 }
 
 
@@ -67,6 +107,12 @@ def tag(path: str) -> str:
     return kinds[0] if kinds else words[0]
 
 
+def said_of(end: Callable[..., Any]) -> tuple[str, str]:
+    """The summary and the rest of what a door says of itself."""
+    first, stop, rest = (inspect.getdoc(end) or "").replace("\n\n", " \n\n").partition(". ")
+    return first.rstrip(".").replace("\n", " ").strip(), rest.strip() if stop else ""
+
+
 def responses(
     status: int, answer: type[BaseModel] | None, also: set[int], *, is_csv: bool
 ) -> dict[int | str, dict[str, Any]]:
@@ -75,23 +121,42 @@ def responses(
         said[good] = {"description": "Done"} if answer is None else {"description": "Done", "model": answer}
         if is_csv:
             said[good]["content"] = {"text/csv": {"schema": TEXT}}
+    if 304 in also:
+        said[304] = {"description": "You have it already"}
     for bad in sorted({*EVERYWHERE, *(code for code in also if code >= 400)}):
         kind = problems.KINDS[problems.OF_STATUS[bad]]
         content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         said[bad] = {"description": kind.title, "content": content}
+    for code, one in said.items():
+        limits = ("RateLimit", "RateLimit-Policy") if code != 401 else ()
+        names = (*limits, *_ON.get(int(code), ()))
+        one["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     return said
+
+
+def parameters(method: str, also: set[int]) -> list[dict[str, Any]]:
+    """Headers that a door of this kind heeds."""
+    found = [IDEMPOTENCY] if method in once.METHODS else []
+    found += [IF_MATCH] if 412 in also else []
+    return found + ([IF_NONE_MATCH] if method in ("GET", "PUT") else [])
 
 
 def of(app: FastAPI) -> dict[str, Any]:
     found = get_openapi(
-        title="digest", version=digest.__version__, description=DESCRIPTION, routes=app.routes, openapi_version="3.1.0"
+        title="digest",
+        version=digest.__version__,
+        description=DESCRIPTION,
+        routes=app.routes,
+        openapi_version="3.1.0",
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        servers=[{"url": app.state.root}],
     )
-    found["servers"] = [{"url": app.state.root}]
     parts = found.setdefault("components", {})
     parts.setdefault("schemas", {})["Problem"] = PROBLEM
     parts["securitySchemes"] = {route.SCHEME: KEY_SCHEME}
+    parts["headers"] = {name: {"description": text, "schema": TEXT} for name, text in HEADERS.items()}
     for doors in found["paths"].values():
         for method, door in doors.items():
-            if method.upper() in once.METHODS:
-                door.setdefault("parameters", []).append(IDEMPOTENCY)
+            statuses = set(map(int, door["responses"]))
+            door["parameters"] = door.get("parameters", []) + parameters(method.upper(), statuses)
     return found

@@ -54,8 +54,8 @@ def name_of(request: Request) -> str | None:
     name = request.headers.get(HEADER)
     if name is None or request.method not in METHODS:
         return None
-    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-        raise Problem("malformed", f"{HEADER} must be 1 to {MAX_NAME} printable characters")
+    if not 0 < len(name) <= MAX_NAME or not (name.isascii() and name.isprintable()):
+        raise Problem("malformed", f"{HEADER} must be 1 to {MAX_NAME} printable ASCII characters")
     return name
 
 

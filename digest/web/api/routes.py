@@ -57,7 +57,8 @@ class Line:
     @property
     def others(self) -> set[int]:
         unknown = {404} if "{" in self.path else set()
-        return {*self.also, *unknown, *({409} if self.method in once.METHODS else ())}
+        by_method = {"GET": {304}}.get(self.method, {409} if self.method in once.METHODS else set())
+        return {*self.also, *unknown, *by_method}
 
 
 LINES = (
@@ -130,6 +131,7 @@ def _router() -> APIRouter:
     router = APIRouter(route_class=Door)
     for line in LINES:
         special = SPECIAL.get(line.end, {})
+        summary, description = document.said_of(line.end)
         extra: dict[str, Any] = {"security": [{route.SCHEME: [line.scope] if line.scope else []}]}
         if "requestBody" in special:
             extra["requestBody"] = special["requestBody"]
@@ -139,7 +141,8 @@ def _router() -> APIRouter:
             methods=[line.method],
             status_code=line.status,
             response_model=None,
-            name=f"{line.method} {line.path}",
+            summary=summary,
+            description=description,
             operation_id=document.operation_id(line.method, line.end),
             tags=[document.tag(line.path)],
             responses=document.responses(line.status, line.answer, line.others, is_csv="csv" in special),
