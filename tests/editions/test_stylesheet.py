@@ -62,6 +62,35 @@ def test_a_sheet_that_is_passed_through_may_ask_for_the_screen_but_for_no_other_
         stylesheet.check("@import url(https://a.example/b.css);", "media.css", is_inlined=False)
 
 
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        (".a {\n colr red\n}", "f.css:2: not CSS: Expected ':' after declaration name"),
+        (".a { color: }", "f.css:1: 'color' has no value"),
+        (".a { margin: 0 }\n.b > > c { margin: 0 }", "f.css:2: '.b > > c' is no selector"),
+        (".a { margin: 0 }\nmargin: 0", "f.css:2: not CSS"),
+        ("@media (max-width: 480px) {\n.a { color red } }", "f.css:2: not CSS"),
+    ],
+)
+def test_what_css_passes_over_without_a_word_is_told(rule, what):
+    with pytest.raises(stylesheet.StylesheetError, match=what):
+        stylesheet.check(rule, "f.css", is_inlined=False)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ".a { width: {{ wide }}px; {% if dark %}color: {{ shade }};{% endif %} }",
+        ".{{ name }} b { margin: {{ gap }} }",
+        ".a { margin: 0 }\n{{ shades.dark() }}\n.b { margin: 0 }",
+        '@font-face { font-family: "x"; src: url(x.woff) }',
+        ".a { mso-line-height-rule: exactly; -webkit-text-size-adjust: 100% !important }",
+    ],
+)
+def test_places_of_a_template_and_what_single_programs_understand_are_taken(rule):
+    stylesheet.check(rule, "f.css", is_inlined=False)
+
+
 def test_an_id_is_no_colour():
     stylesheet.check("#more a { color: #112233 }", "style.css")
 
