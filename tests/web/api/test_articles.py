@@ -1,5 +1,6 @@
 """Articles through the API: put by guid, scheduled, changed under a condition, taken back, listed page by page."""
 
+import asyncio
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -28,6 +29,12 @@ async def test_an_article_is_put_changed_and_got_by_its_guid(publisher: Publishe
     changed = await publisher.call("PUT", "/articles/coffee", COFFEE | {"title": "Coffee, once more"})
     assert (changed.status_code, changed.json()["title"], changed.json()["version"]) == (200, "Coffee, once more", 2)
     assert (await publisher.get("/articles/coffee")).json() == changed.json()
+
+
+async def test_put_five_times_at_once_it_is_one_article(publisher: Publisher) -> None:
+    answers = await asyncio.gather(*(publisher.call("PUT", "/articles/coffee", COFFEE) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [201]
+    assert len({answer.content for answer in answers}) == 1
 
 
 @pytest.mark.parametrize("guid", ["https://example.org/?p=1", "tag:example.org,2026:a/b//c", "ä ö%2F", "import"])
