@@ -86,7 +86,9 @@ async def _confirm(
 ) -> None:
     find = sa.select(models.Subscription.generation).where(models.Subscription.id == id_)
     token = links.ConfirmToken(id_, (await connection.execute(find)).scalar_one(), now)
-    await signup.confirm(connection, hasher, token, door=trail.Door.API, now=now)
+    answer = await signup.confirm(connection, hasher, token, door=trail.Door.API, now=now)
+    if answer is not signup.Confirming.CONFIRMED:
+        return  # brought twice at once, and the other was first
     values = {
         "subscription_id": id_,
         "asked_at": agreement.at,

@@ -1,5 +1,6 @@
 """Readers through the API: brought in with consent or asked for it, changed, let go, forgotten."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +53,15 @@ async def test_without_one_they_are_asked_once_a_day_at_most(publisher: Publishe
     assert (await row(publisher, id_)).notice_due == "confirm"
     confirmed = await publisher.call("POST", "/subscribers", BEN | {"consent": CONSENT})
     assert (confirmed.status_code, confirmed.json()["state"]) == (200, "active")
+
+
+async def test_brought_five_times_at_once_they_are_one_reader(publisher: Publisher) -> None:
+    ben = BEN | {"consent": CONSENT}
+    answers = await asyncio.gather(*(publisher.call("POST", "/subscribers", ben) for _ in range(5)))
+    assert {answer.status_code for answer in answers} <= {200, 201}
+    assert {(answer.json()["id"], answer.json()["state"]) for answer in answers} == {
+        (answers[0].json()["id"], "active")
+    }
 
 
 async def test_who_is_a_reader_already_stays_as_they_are(publisher: Publisher) -> None:
@@ -175,13 +185,16 @@ async def test_to_leave_twice_is_to_leave_once(publisher: Publisher) -> None:
 
 async def test_the_erased_are_forgotten_with_all_they_agreed_to(publisher: Publisher) -> None:
     site = publisher.site
-    id_ = (await publisher.call("POST", "/subscribers", BEN | {"consent": CONSENT})).json()["id"]
+    headers = {"Idempotency-Key": "one"}
+    id_ = (await publisher.call("POST", "/subscribers", BEN | {"consent": CONSENT}, headers=headers)).json()["id"]
+    await publisher.call("POST", "/subscribers", {"email": "cleo@example.org"}, headers={"Idempotency-Key": "two"})
     assert (await publisher.call("DELETE", f"/subscribers/{id_}")).status_code == 204
     assert (await publisher.call("DELETE", f"/subscribers/{id_}")).status_code == 404
     everything = await cast.everything(site.db)
     assert "ben@example.org" not in str(everything)
     assert everything["consents"] == []
     assert len(everything["suppressions"]) == 1
+    assert len(everything["api_answers"]) == 1, "answers about others stay"
 
 
 async def test_a_bound_key_erases_nobody_who_reads_elsewhere(publisher: Publisher) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from digest import addresses, errors, links, publications
 from digest.audience import erase as erasing, joining, models, preferences, signup, standing, trail, unsubscribe
-from digest.web.api import answers, problems, shapes
+from digest.web.api import answers, once, problems, shapes
 from digest.web.api.doors import reader_shapes as readers
 from digest.web.api.route import Call, Calling
 
@@ -123,6 +123,7 @@ async def erase(call: Calling, publication: shapes.Slug, id: shapes.Id) -> Respo
         if call.key.publication and await _others(connection, subscriber_id, id):
             raise problems.Problem("conflict", "this person reads other publications too, which this key cannot touch")
         await erasing.erase(connection, call.parts.hasher, found.address_key, now=call.now)
+        await once.forget(connection, found.email)
     return Response(status_code=204)
 
 
