@@ -111,11 +111,13 @@ def _database(given: argparse.Namespace) -> Iterator[str]:
 
 
 def _installed(home: House) -> str:
-    """An installation with the sample publication and its readers; a key that opens everything."""
+    """An installation with the sample publication, its readers and some Editions; a key that opens everything."""
     _digest(home, "init")
     _digest(home, "apply", str(CONFIG / "publications" / f"{SLUG}.toml"))
     _digest(home, "ingest", SLUG, str(CONFIG / "demo" / "feed.xml"))
     _digest(home, "subscribers", "import", SLUG, str(CONFIG / "demo" / "readers.csv"), "--confirmed")
+    # Editions to be paused, resumed and cancelled.
+    _digest(home, "send-now", SLUG)
     scopes = [word for scope in keys.SCOPES for word in ("--scope", scope)]
     return _digest(home, "keys", "new", "fuzz", *scopes).strip()
 

@@ -1,10 +1,9 @@
 """Publications, to be read: their files are the truth, and `digest apply` puts them into effect. And the key itself."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import sqlalchemy as sa
-from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -53,7 +52,7 @@ class KeyShape(Shown):
 async def listing(
     call: Calling,
     limit: shapes.Limit = shapes.PAGE,
-    cursor: Annotated[str | None, Query(max_length=12, pattern=r"^[0-9a-z]{1,12}$")] = None,
+    cursor: shapes.Cursor = None,
 ) -> Response:
     """The publications this key may touch, by age."""
     publication = publications.Publication
