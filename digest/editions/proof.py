@@ -19,6 +19,7 @@ Step = Callable[[typeset.Typesetter, blocks.Marks], list[str]]
 # Gmail drops a style block that is larger (its documentation says 8,192 characters, what it does is 16 KB).
 STYLE_BYTES = 16 * 1024
 STYLE = re.compile(r"<style data-premailer=\"ignore\">(.*?)</style>", re.DOTALL)
+PLACE = re.compile(r".*?:\d+: ")
 FULL = outline.Story(
     id=1,
     version=1,
@@ -51,8 +52,17 @@ def faults(places: folders.Folders, dressed: look.Look) -> tuple[str, ...]:
 # Asked again and again by whoever shows what is going on.
 @functools.lru_cache(maxsize=64)
 def _faults(places: folders.Folders, dressed: look.Look, edition: str) -> tuple[str, ...]:
-    forms = (None, typeset.INSTANT, *typeset.NOTICES)
-    return tuple(dict.fromkeys(fault for form in forms for fault in _of_form(places, dressed, form)))
+    found: dict[str, str] = {}
+    for form in (None, typeset.INSTANT, *typeset.NOTICES):
+        # A part that several mails share is wrong once, though each finds other words for it.
+        found |= {fault: _place(fault) for fault in _of_form(places, dressed, form) if _place(fault) not in found.values()}
+    return tuple(found)
+
+
+def _place(fault: str) -> str:
+    """File and line, or all of a fault that names none."""
+    place = PLACE.match(fault)
+    return place[0] if place else fault
 
 
 def _of_form(places: folders.Folders, dressed: look.Look, form: str | None) -> list[str]:
