@@ -3,6 +3,7 @@
 The OpenAPI document is made from the same lines, so what it says is what is done.
 """
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, compile_path
+from starlette.routing import BaseRoute, Route, compile_path
 
 from digest import errors
 from digest.web.api import document, once, problems, route
@@ -101,13 +102,8 @@ def create(parts: Parts, failures: tuple[type[Exception], ...]) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.parts, app.state.allowance = parts, Allowance(parts.api_limit)
     app.state.root = parts.base_url.rstrip("/") + route.PREFIX
-    app.include_router(_router())
-    described = document.of(app)
-
-    async def openapi(_request: object) -> Response:
-        return JSONResponse(described)
-
-    app.router.routes.append(Route("/openapi.json", openapi, methods=["GET"]))
+    app.router.routes += _doors()
+    app.router.routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
     app.router.routes.append(Route("/problems/{name}", kinds.show, methods=["GET"]))
     app.add_exception_handler(405, _not_allowed)
     for mistake in (HTTPException, RequestValidationError, problems.Problem, errors.DigestError):
@@ -127,7 +123,17 @@ async def _not_allowed(request: Request, error: Exception) -> Response:
     return await problems.refused(request, HTTPException(405, headers=headers))
 
 
-def _router() -> APIRouter:
+async def _openapi(request: Request) -> Response:
+    """Made when somebody asks for it: it takes longer than all the rest of starting."""
+    app = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = document.of(app)
+    return JSONResponse(app.openapi_schema)
+
+
+@functools.cache
+def _doors() -> list[BaseRoute]:
+    """The same for every application."""
     router = APIRouter(route_class=Door)
     for line in LINES:
         special = SPECIAL.get(line.end, {})
@@ -148,4 +154,4 @@ def _router() -> APIRouter:
             responses=document.responses(line.status, line.answer, line.others, is_csv="csv" in special),
             openapi_extra=extra,
         )
-    return router
+    return router.routes
