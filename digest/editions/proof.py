@@ -55,7 +55,9 @@ def _faults(places: folders.Folders, dressed: look.Look, edition: str) -> tuple[
     found: dict[str, str] = {}
     for form in (None, typeset.INSTANT, *typeset.NOTICES):
         # A part that several mails share is wrong once, though each finds other words for it.
-        found |= {fault: _place(fault) for fault in _of_form(places, dressed, form) if _place(fault) not in found.values()}
+        found |= {
+            fault: _place(fault) for fault in _of_form(places, dressed, form) if _place(fault) not in found.values()
+        }
     return tuple(found)
 
 
