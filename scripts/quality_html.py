@@ -58,7 +58,7 @@ def axe(mails: Sequence[Mail], images: browser.Images) -> Verdict:
                 with browser.shown(opened, mail.html, view, images, scripts=True) as page:
                     page.evaluate(script)
                     said = page.evaluate(RUN_AXE)
-                findings += _findings(f"{mail.name}, {view.scheme}", said["violations"])
+                findings += found(f"{mail.name}, {view.scheme}", said["violations"])
                 doubts.update(rule["id"] for rule in said["incomplete"])
                 passes += len(said["passes"])
     figures = {"rules passed": passes, "left to a person": dict(doubts)}
@@ -72,7 +72,7 @@ def _script() -> str:
         raise ToolError("axe-core is not installed; scripts/quality installs it") from None
 
 
-def _findings(name: str, rules: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+def found(name: str, rules: Sequence[dict[str, Any]]) -> Iterator[Finding]:
     for rule in rules:
         where = rule["nodes"][0]
         more = f" and {len(rule['nodes']) - 1} more" if len(rule["nodes"]) > 1 else ""

@@ -61,7 +61,7 @@ def _differences(mail: Mail, ours: Read, theirs: Read) -> Iterator[str]:
     if ours["subject"] != mail.subject:
         yield "the subject is not what was written"
     if _plain(ours["parts"]) != [mail.text, mail.html]:
-        yield "the parts are not what was written, plain text first"
+        yield "the parts are not the text and the HTML that a preview shows, in this order"
 
 
 def _plain(value: Any) -> Any:

@@ -81,7 +81,7 @@ attributes that Outlook needs (`bgcolor`, `align`, `width` …), its conditional
 but for landmarks: the page a mail is shown within has them.
 
 **The MIME parsers** must find no defect, must agree on header names, subject, addresses and parts, and must give back
-exactly what was composed.
+the subject that was written and the parts that a preview shows and the browser is given.
 
 **SpamAssassin** runs as `spamassassin -t -L` and may give no point at all. Without a receiving server there is no
 `Received` line, which it notes (NO_RECEIVED, NO_RELAYS) and hardly counts. **rspamd** runs with Debian's rules and must

@@ -46,16 +46,21 @@ def spamassassin(mails: Sequence[Mail]) -> Verdict:
         answers = [str(found["X-Spam-Status"]) for found in mailbox.mbox(home / "out.mbox")]
     scores, rules, findings = [], Counter[str](), []
     for mail, answer in zip(mails, answers, strict=True):
-        found = _STATUS.search(answer)
-        if not found:
-            raise ToolError(f"SpamAssassin said something else about {mail.name}: {answer[:200]}")
-        score, hits = float(found[1]), re.findall(r"\w+", found[2])
+        score, hits = scored(answer)
         scores.append(score)
         rules.update(hits)
         if score > 0:
             findings.append(Finding(mail.name, f"{score} points: {', '.join(hits)}"))
     version = run(["spamassassin", "--version"]).decode().split("\n")[0].removeprefix("SpamAssassin version ")
     return Verdict("SpamAssassin", version, len(scores), tuple(findings), _figures(scores, rules))
+
+
+def scored(answer: str) -> tuple[float, list[str]]:
+    """The points of an X-Spam-Status line, and the rules that gave or took them."""
+    found = _STATUS.search(answer)
+    if not found:
+        raise ToolError(f"SpamAssassin said something else: {answer[:200]}")
+    return float(found[1]), re.findall(r"\w+", found[2])
 
 
 def _mailbox(path: Path, mails: Sequence[Mail]) -> Path:
@@ -99,7 +104,7 @@ def _server() -> Iterator[str]:
         raise ToolError("rspamd is not installed; scripts/quality installs it when run as root")
     with tempfile.TemporaryDirectory(prefix="rspamd-") as folder:
         home, port = Path(folder), _free_port()
-        _configure(home, port)
+        configure(home, port)
         with (home / "log").open("wb") as log:
             server = subprocess.Popen(_command(home), stdout=log, stderr=log)
         try:
@@ -110,7 +115,7 @@ def _server() -> Iterator[str]:
             server.wait(30)
 
 
-def _configure(home: Path, port: int) -> None:
+def configure(home: Path, port: int) -> None:
     shutil.copytree(RSPAMD, home / "conf", dirs_exist_ok=True)
     ours = home / "conf" / "override.d"
     for module in NEEDS_NETWORK:
