@@ -27,6 +27,8 @@ NOW = datetime(2026, 11, 9, 6, 0, tzinfo=UTC)
 AMOUNTS = {"one": 1, "five": 5, "fifteen": 15, "sixty": 60}
 CONTENTS = (*AMOUNTS, "extremes")
 INSTANT = "instant"
+# What the feeds tell of: when they are told again, they are so much older, and no story stands beside itself.
+FEED_DAYS = timedelta(days=14)
 ARABIC = {
     "cardiology": "أمراض القلب",
     "infectious-disease": "الأمراض المعدية",
@@ -127,8 +129,8 @@ def _stories(sample: Sample) -> tuple[Filed, ...]:
     wanted = 1 if sample.content == INSTANT else AMOUNTS.get(sample.content)
     entries = sorted(_feed(sample).entries, key=lambda entry: entry.published_at or NOW, reverse=True)
     count = wanted or len(entries)
-    rounds = (_filed(spec, entry, number) for number, entry in enumerate(itertools.cycle(entries)))
-    return tuple(itertools.islice(rounds, count))
+    repeated = enumerate(itertools.islice(itertools.cycle(entries), count))
+    return tuple(_filed(spec, entry, number, FEED_DAYS * (number // len(entries))) for number, entry in repeated)
 
 
 def _feed(sample: Sample) -> parse.Feed:
@@ -143,9 +145,9 @@ def _read(path: Path) -> parse.Feed:
     return found
 
 
-def _filed(spec: publications.Spec, entry: parse.Entry, number: int) -> Filed:
-    """The Article a feed's entry becomes; `number` counts from the newest, further rounds are of the days before."""
-    at = (entry.published_at or NOW) - timedelta(days=number // 6)
+def _filed(spec: publications.Spec, entry: parse.Entry, number: int, age: timedelta) -> Filed:
+    """The Article a feed's entry becomes; `number` counts from the newest."""
+    at = (entry.published_at or NOW) - age
     width, height = _size(entry)
     story = outline.Story(
         id=1000 - number,

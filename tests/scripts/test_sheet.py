@@ -82,3 +82,12 @@ def test_every_view_is_one_that_a_browser_can_take() -> None:
     assert {panel.view for panel in PANELS} <= {
         browser.View(width, scheme) for width in (600, 320) for scheme in ("light", "dark")
     }
+
+
+@pytest.mark.parametrize("content", sample_mails.AMOUNTS)
+def test_no_story_is_told_twice_among_those_that_are_shown(content: str) -> None:
+    material = sample_mails.material(sample_mails.Sample("digest", content))
+    assert material.chosen is not None
+    titles = {story.id: story.title for story in material.stories}
+    shown = [titles[pick.article_id] for pick in (*material.chosen.full, *material.chosen.links)]
+    assert len(set(shown)) == len(shown)
