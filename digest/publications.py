@@ -204,8 +204,12 @@ class Publication(database.Base):
 
 
 def load(stored: dict[str, Any]) -> Spec:
-    """The Spec of a row. It was checked when it was applied."""
-    return Spec.model_validate(stored)
+    """The Spec of a row. It was checked when it was applied; raises PublicationError if somebody changed it since."""
+    try:
+        return Spec.model_validate(stored)
+    except pydantic.ValidationError as error:
+        where = f"publication '{stored.get('slug')}' in the database"
+        raise PublicationError("\n".join(complaints(where, error))) from None
 
 
 def read(path: Path) -> Spec:

@@ -70,24 +70,25 @@ async def test_asked_to_stop_it_takes_no_batch(world, ran):
     assert ran == []
 
 
-async def test_a_broken_template_of_one_publication_does_not_stop_another(db_url, tmp_path, now):
-    """The layout of one names a folder whose template cannot be rendered; the other's readers get their mail."""
+async def test_a_row_of_one_publication_that_cannot_be_read_does_not_stop_another(db_url, tmp_path, now):
+    """Both wait to be sent when the one is changed by a hand that is not ours; the other's readers get their mail."""
     async with worlds.a_world(db_url, tmp_path, now) as world:
         await world.subscribe("anna@example.org", "daily")
         await world.publish("one")
         await world.run()
-        spec = cast.a_spec(slug="broken", layout="no-such-layout")
-        values = {"spec": spec.model_dump(mode="json"), "created_at": now, "applied_at": now}
+        spec = cast.a_spec(slug="broken").model_dump(mode="json")
+        values = {"spec": spec, "created_at": now, "applied_at": now}
         await table.add(world.parts.db, publications.Publication, slug="broken", **values)
         async with world.parts.db.reading() as connection:
             world.publication = await publications.get(connection, "broken")
         world._source_id = 0
         await world.subscribe("bert@example.org", "daily", send_at="06:00")  # due before the other
         await world.publish("two")
-        world.now += timedelta(days=1)
+        await world.queue(after=timedelta(days=1))
+        broken = spec | {"postal_address": 0}
+        await table.change(world.parts.db, publications.Publication, world.publication.id, spec=broken, revision=1)
         report = await passes.run_due(world.parts, world.now, world.sender)
-        [failure] = report.failures
-        assert failure.startswith("send: batch")
-        assert "no-such-layout" in failure
+        assert [failure.partition(": ")[0] for failure in report.failures] == ["send"]
+        assert "publication 'broken' in the database: postal_address" in report.failures[0]
         assert world.server.recipients() == ["anna@example.org"]
         assert len(await table.rows(world.parts.db, Article)) == 2
