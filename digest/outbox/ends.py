@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, sql
 from digest.audience import models as audience
 from digest.editions import models as editions, slots
-from digest.outbox import facts, handing, handover, misses, models, outcomes, record, scene as scenes, writer
+from digest.outbox import facts, handing, handover, misses, models, outcomes, record, scene as scenes, untold, writer
 
 
 async def stop(
@@ -26,6 +26,7 @@ async def stop(
     await stops(connection, verdicts, now)
     edition = scene.edition
     if edition is None:
+        await untold.give_back(connection, [one.id for one in stopped])
         return
     if edition.state is not editions.EditionState.CANCELLED:
         await misses.note(connection, [one.id for one in stopped if one.facts.row.tries], now)
@@ -46,7 +47,8 @@ async def stops(
     for row, verdict in stopped:
         if isinstance(verdict, handover.Wait):
             is_doubtful = row.state is models.DeliveryState.DOUBTFUL
-            values = record.again(is_doubtful, verdict.reason, verdict.until)
+            is_notice = row.edition_id is None
+            values = record.again(is_doubtful, verdict.reason, verdict.until, is_notice=is_notice)
         else:
             values = record.columns(verdict.state, reason=verdict.reason, finished_at=now)
         rows.append({"delivery": row.id, **values})

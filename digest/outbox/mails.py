@@ -111,7 +111,8 @@ def settled(
         tries=row.tries + 1,
         subscription_id=row.subscription_id,
         address_key=row.address_key,
-        upto=row.upto if is_doubtful else (proposal.upto if occasion else None),
+        # A welcome settled its range when it was queued.
+        upto=(row.upto if is_doubtful else proposal.upto) if occasion else None,
         local_date=occasion.local_date if occasion else None,
         is_instant=bool(occasion and occasion.is_instant),
         handed_over_at=handed_at or row.created_at,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, prepared, sql
 from digest.audience import models as audience, suppression
-from digest.outbox import handover, misses, models, outcomes
+from digest.outbox import handover, misses, models, outcomes, untold
 
 OUT_OF_TRIES = "sent several times without an answer"
 
@@ -30,7 +30,8 @@ GRACE = timedelta(seconds=5)
 class Settled:
     """A Delivery and what the relay's reply meant for it.
 
-    `was_handed_over` is false where the server refused before it got any content.
+    `was_handed_over` is false where the server refused before it got any content. `upto` is what a digest settles when
+    it is accepted.
     """
 
     delivery_id: int
@@ -49,6 +50,10 @@ class Settled:
     was_handed_over: bool = True
     first_tried_at: datetime | None = None
     doubt_pause: timedelta = handover.DOUBT_PAUSE
+
+    @property
+    def is_notice(self) -> bool:
+        return self.upto is None
 
 
 async def results(
@@ -94,6 +99,7 @@ async def _others(
             refused = audience.SuppressionReason.REFUSED
             await suppression.add(connection, hasher, one.address_key, reason=refused, now=now)
     await write(connection, rows)
+    await untold.give_back(connection, [one.delivery_id for one in settled if one.is_notice])
     await misses.note(connection, [one.delivery_id for one in settled if isinstance(one.outcome, outcomes.GiveUp)], now)
 
 
@@ -114,8 +120,8 @@ def _values(one: Settled, now: datetime) -> dict[str, Any]:
     if isinstance(outcome, outcomes.Doubt):
         return _doubt(one, outcome.reason, now)
     if isinstance(outcome, outcomes.TryAt):
-        return again(one.was_doubtful, outcome.reason, outcome.at)
-    rolls = one.upto is not None and (one.was_doubtful or outcome.is_late)
+        return again(one.was_doubtful, outcome.reason, outcome.at, is_notice=one.is_notice)
+    rolls = not one.is_notice and (one.was_doubtful or outcome.is_late)
     return columns(state.ROLLED if rolls else state.FAILED, reason=outcome.reason, finished_at=now)
 
 
@@ -132,25 +138,26 @@ def state_of(one: Settled) -> models.DeliveryState:
     return models.DeliveryState(_values(one, one.handed_over_at)["state"])
 
 
-def again(is_doubtful: bool, reason: str, at: datetime) -> dict[str, Any]:
-    """Not now. A doubtful mail keeps its frozen range, for an earlier copy may have been accepted; else the next try
-    chooses anew.
+def again(is_doubtful: bool, reason: str, at: datetime, *, is_notice: bool) -> dict[str, Any]:
+    """Not now. A doubtful mail keeps its frozen range, for an earlier copy may have been accepted, and a welcome the
+    stories that are told by nothing else; else the next try chooses anew.
     """
     waits = {"reason": reason, "retry_at": at, "batch_id": None}
     if is_doubtful:
         return columns(models.DeliveryState.DOUBTFUL, **waits)
-    return columns(models.DeliveryState.DEFERRED, **waits, covered_from=None, upto=None, selection_id=None)
+    anew = {} if is_notice else {"covered_from": None, "upto": None, "selection_id": None}
+    return columns(models.DeliveryState.DEFERRED, **waits, **anew)
 
 
 def _doubt(one: Settled, reason: str, now: datetime) -> dict[str, Any]:
     """Sent again later, or out of tries: then a digest is held and shown until the next is due or the operator acts.
 
-    A notice is not held: it tells no Articles, and while it waited its reader would get no digest either.
+    A notice is not held: while it waited its reader would get no digest either.
     """
     doubts = one.doubts + 1
     at = handover.resend_at(doubts, now, one.doubt_pause)
     reason = reason if at else f"{OUT_OF_TRIES}: {reason}"
-    if at is None and one.upto is None:
+    if at is None and one.is_notice:
         return columns(models.DeliveryState.FAILED, reason=reason, finished_at=now, doubts=doubts)
     return columns(models.DeliveryState.DOUBTFUL, reason=reason, retry_at=at, batch_id=None, doubts=doubts)
 

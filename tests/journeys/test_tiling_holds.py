@@ -1,8 +1,9 @@
 """Whatever happens, the digests of a reader tile the sequence of Articles: none lost, none twice, none unwanted.
 
 A state machine publishes, edits, subscribes, changes minds, pauses, stops the clock's owner from running, breaks the
-relay, and lets time pass, in any order. The oracle knows only what was done and what mail arrived; it judges a match
-by the Topics held at hand-over, and asks of the database nothing but which slot a mail's link belongs to.
+relay, and lets time pass, in any order; welcomes may tell the newest Articles. The oracle knows only what was done and
+what mail arrived; it judges a match by the Topics held at hand-over, and asks of the database only which slot a mail's
+link belongs to, and which welcome was refused in the end.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from digest import addresses, links
 from digest.articles import models as articles
 from digest.audience import models as audience, preferences, signup, trail
 from digest.editions import held, models as editions, slots
-from digest.outbox import cancelled, models as outbox, prune
+from digest.outbox import cancelled, models as outbox, prune, untold
 from digest.publications import Publication
 from tests.support import smtpserver, world as worlds
 from tests.support.world import Mail
@@ -56,9 +57,14 @@ class Known:
     frequency: str = "daily"
     is_active: bool = True
     paused_until: datetime | None = None
+    welcomed: list[frozenset[str] | None] = dataclasses.field(default_factory=list)  # the Topics held since it began
 
     def matches(self, topics: frozenset[str]) -> bool:
-        return self.topics is None or not self.topics.isdisjoint(topics)
+        return _match(self.topics, topics)
+
+
+def _match(held: frozenset[str] | None, topics: frozenset[str]) -> bool:
+    return held is None or not held.isdisjoint(topics)
 
 
 class Tiling(stateful.RuleBasedStateMachine):
@@ -88,8 +94,10 @@ class Tiling(stateful.RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.url, self.home = url, home
 
-    @stateful.initialize(min_items=st.integers(1, 3), max_items=st.integers(1, 4))
-    def begin(self, min_items: int, max_items: int) -> None:
+    @stateful.initialize(
+        min_items=st.integers(1, 3), max_items=st.integers(1, 4), welcome=st.sampled_from((False, "stories"))
+    )
+    def begin(self, min_items: int, max_items: int, welcome: bool | str) -> None:
         spec = {
             "frequencies": [{"frequency": frequency} for frequency in FREQUENCIES],
             "first_articles": FIRST,
@@ -97,7 +105,7 @@ class Tiling(stateful.RuleBasedStateMachine):
             "max_items": max_items,
             "max_links": 200,
             "max_wait_days": 3,
-            "welcome": False,
+            "welcome": welcome,
         }
         opened = worlds.a_world(self.url, self.home, START, **spec)
         self.world = self.do(self.async_stack.enter_async_context(opened))
@@ -158,7 +166,8 @@ class Tiling(stateful.RuleBasedStateMachine):
         # From the n-th newest that matches on. Others from there on may come too if the reader widens their Topics.
         start = self.released.index(matching[-FIRST]) if len(matching) >= FIRST else 0
         must = set() if known is None else known.must_have & set(self.got[reader])
-        self.known[reader] = Known(held, len(self.released), set(self.released[start:]), must, frequency)
+        known = Known(held, len(self.released), set(self.released[start:]), must, frequency, welcomed=[held])
+        self.known[reader] = known
 
     async def _sign_up(self, reader: str, wish: preferences.Wish) -> None:
         """Ask and confirm, as the pages do. Also how somebody comes back."""
@@ -180,6 +189,7 @@ class Tiling(stateful.RuleBasedStateMachine):
         if known := self._active(reader):
             self.do(self.world.change(reader, topics=topics))
             known.topics = frozenset(topics) or None
+            known.welcomed.append(known.topics)
             # What waits and does not match any more may be settled before the reader changes their mind again.
             known.must_have = {n for n in known.must_have if n in self.got[reader] or known.matches(self.topics_of[n])}
 
@@ -348,14 +358,27 @@ class Tiling(stateful.RuleBasedStateMachine):
         for mail in self.world.mails[self.judged :]:
             if mail.is_digest:
                 self._judge(mail)
+            elif mail.articles:
+                self._judge_welcome(mail)
         self.judged = len(self.world.mails)
+        for reader, names in self.do(self._refused_behind_a_digest()):
+            self.known[reader].must_have -= names
 
     def _judge(self, mail: Mail) -> None:
         known, identity = self.known[mail.to], _message_id(mail)
-        assert known.is_active, f"{mail.to} had left and still got {mail.subject}"
         assert not known.paused_until or known.paused_until <= mail.at, f"{mail.to} had paused"
         assert mail.articles, "a digest without an Article"
         is_repeated = identity in self.got[mail.to].values()
+        self._judge_articles(mail, identity, [known.topics])
+        self._judge_pace(mail, identity, is_repeated=is_repeated)
+
+    def _judge_welcome(self, mail: Mail) -> None:
+        """It tells what was chosen when it was queued, a moment after the reader confirmed."""
+        self._judge_articles(mail, _message_id(mail), self.known[mail.to].welcomed)
+
+    def _judge_articles(self, mail: Mail, identity: str, held: list[frozenset[str] | None]) -> None:
+        known = self.known[mail.to]
+        assert known.is_active, f"{mail.to} had left and still got {mail.subject}"
         for name in mail.articles:
             earlier = self.got[mail.to].get(name)
             if earlier == identity:
@@ -363,12 +386,24 @@ class Tiling(stateful.RuleBasedStateMachine):
             # Only doubt can repeat an Article: we were never told that any copy of the earlier mail was taken.
             assert earlier not in self.answered, f"{name} came twice to {mail.to}"
             self.got[mail.to][name] = identity
-            assert known.matches(self.topics_of[name]), f"{name} is not of the topics {mail.to} holds"
+            assert any(_match(topics, self.topics_of[name]) for topics in held), f"{name} is not of {mail.to}'s topics"
             is_new = self.released.index(name) >= known.since
             assert is_new or name in known.may_have, f"{name} is from before"
-        self._judge_pace(mail, identity, is_repeated=is_repeated)
         if mail.is_answered:
             self.answered.add(identity)
+
+    async def _refused_behind_a_digest(self) -> list[tuple[str, set[str]]]:
+        """What is lost by design: a welcome that was refused in the end, after a digest had gone on from its range."""
+        delivery, subscription, person = outbox.Delivery, audience.Subscription, audience.Subscriber
+        statement = (
+            sa.select(person.email, delivery.covered_from, delivery.upto)
+            .join(subscription, subscription.id == delivery.subscription_id)
+            .join(person, person.id == subscription.subscriber_id)
+            .where(delivery.kind == "welcome", delivery.state.in_(untold.ENDED), delivery.upto.is_not(None))
+        )
+        async with self.world.parts.db.reading() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [(row.email, set(self.released[row.covered_from : row.upto])) for row in rows]
 
     def _judge_pace(self, mail: Mail, identity: str, *, is_repeated: bool) -> None:
         slot, frequency, edition = self.do(self._slot(mail))
