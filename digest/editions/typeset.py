@@ -171,7 +171,7 @@ class Typesetter:
 
     def letter(self, context: Mapping[str, Any]) -> dict[str, str]:
         """A notice as subject, HTML and text. Sentences come as plain strings, so that HTML escapes them."""
-        context = {"stories": ()} | dict(context)
+        context = {"stories": (), "others": ()} | dict(context)
         phrases = {"subject": "subject.txt"}
         if "facts" in context:
             phrases |= {name: f"phrases/{name}.txt" for name in ("why", "first", "next", "held")}

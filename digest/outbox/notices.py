@@ -18,8 +18,8 @@ from digest.outbox import models, selections, wake
 
 PRIORITY = 0
 AT_ONCE = 100
-# A welcome names what it tells; whoever begins with more of the archive than this has the newest.
-MOST_STORIES = 50
+# A welcome names all it tells, as a digest of its Publication would; beyond this many it would grow too large.
+MOST_NAMED = 50
 
 
 async def run(db: database.Database, now: datetime, *, submit: wake.Submit = wake.nobody) -> int:
@@ -100,12 +100,12 @@ async def _tell(connection: AsyncConnection, shelf: contents.Shelf, row: Any, no
     chosen = choose.choose(
         shelf.candidates,
         choose.Reach(topics, row.covered_to, shelf.head),
-        limits=choose.Limits(1, MOST_STORIES, 0, timedelta(0)),
+        limits=_limits(shelf.spec),
         topic_order=shelf.spec.topic_slugs,
         now=now,
     )
     if isinstance(chosen, choose.Chosen) and chosen.more:
-        # Somebody who comes back to a year of Articles: that is for a digest to tell.
+        # More than one mail can name, such as a year's for somebody who comes back: that is for a digest to tell.
         return None
     subscription = audience.Subscription
     settled = sa.update(subscription).where(subscription.id == row.id)
@@ -114,3 +114,8 @@ async def _tell(connection: AsyncConnection, shelf: contents.Shelf, row: Any, no
         return None
     selection_id = await selections.intern(connection, row.publication_id, chosen, used_at=now)
     return {"selection_id": selection_id, "covered_from": row.covered_to, "upto": shelf.head}
+
+
+def _limits(spec: publications.Spec) -> choose.Limits:
+    links = min(spec.max_links, MOST_NAMED - spec.max_items)
+    return choose.Limits(1, spec.max_items, links, timedelta(0))

@@ -220,19 +220,28 @@ class Writer:
     async def _notice(self, order: Order) -> Ready:
         name, spec = order.key[0], order.shelf.spec
         hours = MANAGE_HOURS if name == "manage" else CONFIRM_HOURS
-        context = {"hours": hours, "facts": order.facts, "stories": await self._to_begin_with(order)}
-        made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.locale), context)
+        told, full = await self._to_begin_with(order)
+        for in_full in (full, full // 2, full // 4, 0):
+            context = {"hours": hours, "facts": order.facts, "stories": told[:in_full], "others": told[in_full:]}
+            made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.locale), context)
+            if compose.html_bytes(made.html) <= compose.HTML_BUDGET:
+                break
         return self._ready(spec, made, selection_id=None, chosen=None, is_list=False)
 
-    async def _to_begin_with(self, order: Order) -> tuple[outline.Story, ...]:
+    async def _to_begin_with(self, order: Order) -> tuple[tuple[outline.Story, ...], int]:
+        """The stories of a welcome, best first, and how many of them it tells in full."""
         if order.selection_id is None:
-            return ()
+            return (), 0
         async with self._db.reading() as connection:
             chosen = await selections.load_selection(connection, order.selection_id)
             site = self._site(order.shelf.spec)
             found = {story.id: story for story in await selections.load_stories(connection, chosen, site=site)}
-        picks = (*chosen.full, *chosen.links)
-        return tuple(self._composer.cleaned(found[pick.article_id]) for pick in picks if pick.article_id in found)
+        # One that was taken back meanwhile may be forgotten.
+        full, links = (
+            [self._composer.cleaned(found[pick.article_id]) for pick in picks if pick.article_id in found]
+            for picks in (chosen.full, chosen.links)
+        )
+        return (*full, *links), len(full)
 
     def _ready(
         self,

@@ -10,6 +10,7 @@ import pytest
 
 from digest import addresses, publications
 from digest.audience import preferences, signup, trail
+from digest.editions import compose
 from digest.outbox import notices
 from digest.outbox.models import Delivery
 from tests.outbox.test_notices import ask, confirm, text
@@ -161,3 +162,51 @@ async def test_an_article_released_while_a_welcome_is_queued_is_in_the_welcome_o
         await world.run(after=timedelta(days=1))
         told = [name for mail in world.mails for name in mail.articles]
         assert sorted(told) == ["before", "meanwhile"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "full", "links"),
+    [({"max_items": 2, "max_links": 4}, 2, 2), ({"max_items": 50, "max_links": 200}, 4, 0), ({"max_items": 4}, 4, 0)],
+)
+async def test_a_welcome_names_as_much_as_a_digest_would(
+    db_url: str, tmp_path: Path, now: datetime, limits: dict[str, int], full: int, links: int
+) -> None:
+    async with worlds.a_world(db_url, tmp_path, now, welcome="stories", first_articles=4, **limits) as world:
+        for number in range(4):
+            await world.publish(f"old-{number}", at=now - timedelta(hours=9 - number))
+        await world.release()
+        await confirm(world, await ask(world))
+        await world.run()
+        assert told(world) == [("old-3", "old-2", "old-1", "old-0")]
+        assert text(world.mails[0]).count("All about old-") == full
+        assert ("More in brief" in text(world.mails[0])) is bool(links)
+
+
+async def test_who_begins_with_more_than_one_mail_names_has_it_from_the_digest(
+    db_url: str, tmp_path: Path, now: datetime
+) -> None:
+    limits = {"first_articles": 5, "max_items": 2, "max_links": 2}
+    async with worlds.a_world(db_url, tmp_path, now, welcome="stories", **limits) as world:
+        for number in range(5):
+            await world.publish(f"old-{number}")
+        await world.release()
+        await confirm(world, await ask(world, frequency="daily"))
+        await world.run()
+        assert (told(world), (await world.subscription("anna@example.org")).covered_to) == ([()], 0)
+        await world.run(after=DAY)
+        assert len(told(world)[-1]) == 4, "and one more counted"
+
+
+async def test_a_welcome_is_made_to_fit_and_still_names_all(
+    db_url: str, tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worlds.a_world(db_url, tmp_path, now, welcome="stories", first_articles=8, max_items=8) as world:
+        for number in range(8):
+            await world.publish(f"old-{number}", at=now - timedelta(hours=9 - number))
+        await world.release()
+        monkeypatch.setattr(compose, "HTML_BUDGET", 13_000)
+        await confirm(world, await ask(world))
+        await world.run()
+        [mail] = world.mails
+        assert mail.articles == tuple(f"old-{number}" for number in range(7, -1, -1))
+        assert 0 < text(mail).count("All about old-") < 8
