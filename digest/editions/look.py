@@ -104,7 +104,7 @@ def palette(colours: publications.Colours) -> Palette:
     page = colours.background
     card = WHITE if _far_end(page) == BLACK else _lifted(page)
     light = _shades(page, card, colours.text, colours.accent)
-    dark = _shades(DARK_PAGE, DARK_CARD, DARK_TEXT, readable(colours.accent, DARK_CARD, DARK_CONTRAST))
+    dark = _shades(DARK_PAGE, DARK_CARD, DARK_TEXT, readable(colours.accent, DARK_CARD, least=DARK_CONTRAST))
     return Palette(light, dark)
 
 
@@ -135,15 +135,14 @@ def _lifted(page: str) -> str:
 
 
 def _shades(page: str, card: str, text: str, accent: str) -> Shades:
-    # All of it stands on the page and on the card: the ground that leaves less contrast decides.
-    ground = min(page, card, key=lambda colour: contrast(colour, _far_end(card)))
-    text, accent = readable(text, ground), readable(accent, ground)
+    # All of it stands on the page and on the card, and black or white can be read on both.
+    text, accent = readable(text, card, page), readable(accent, card, page)
     tint = mix(accent, card, 0.08)
     return Shades(
         page=page,
         card=card,
         text=text,
-        muted=readable(mix(text, card, 0.68), ground),
+        muted=readable(mix(text, card, 0.68), card, page),
         accent=accent,
         rule=mix(text, card, 0.14),
         ink=readable(card, accent),
@@ -151,13 +150,14 @@ def _shades(page: str, card: str, text: str, accent: str) -> Shades:
     )
 
 
-def readable(colour: str, ground: str, least: float = CONTRAST) -> str:
-    """The colour, moved towards black or white in small steps until it can be read on the ground."""
+def readable(colour: str, *grounds: str, least: float = CONTRAST) -> str:
+    """The colour, moved towards black or white in small steps until it can be read on these grounds."""
+    end = _far_end(grounds[0])
     for step in range(21):
-        moved = mix(_far_end(ground), colour, step / 20)
-        if contrast(moved, ground) >= least:
+        moved = mix(end, colour, step / 20)
+        if all(contrast(moved, ground) >= least for ground in grounds):
             return moved
-    return _far_end(ground)
+    return end
 
 
 def _far_end(ground: str) -> str:

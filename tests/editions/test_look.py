@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from digest import publications
 from digest.editions import look
@@ -27,6 +27,8 @@ def test_a_pale_colour_is_darkened_on_white_and_a_dark_one_lightened_on_black():
 
 
 @given(COLOURS, COLOURS, COLOURS)
+# A page on which both black and white can be read, and a card on which white cannot.
+@example("#000000", "#308700", "#ffffe3")
 def test_everything_that_is_written_can_be_read(accent, background, text):
     palette = look.palette(publications.Colours(accent=accent, background=background, text=text))
     for shades in (palette.light, palette.dark):
