@@ -52,6 +52,7 @@ class Signer:
         _check(keys)
         self._mail = _CachedSigner(keys, salt=b"digest.mail")
         self._confirm = _CachedSigner(keys, salt=b"digest.confirm")
+        self._address = _CachedSigner(keys, salt=b"digest.address")
         self._moving = _CachedSigner(keys, salt=b"digest.moving")
         self._manage = _CachedSigner(keys, salt=b"digest.manage")
 
@@ -66,6 +67,10 @@ class Signer:
     def confirm_token(self, subscription_id: int, generation: int, at: datetime) -> str:
         return self._confirm.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
 
+    def address_token(self, subscription_id: int, generation: int, at: datetime) -> str:
+        """To have somebody's mail come here from now on; that it is not a sign-up is why it is none of those."""
+        return self._address.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
+
     def moving_token(self, subscription_id: int, generation: int, at: datetime) -> str:
         """To let one's mail go to another address."""
         return self._moving.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
@@ -77,6 +82,9 @@ class Signer:
     def read_confirm_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
         """None also when older than `max_age`. `now` is handed in because link age follows the caller's clock."""
         return self._read_timed(self._confirm, text, now, max_age)
+
+    def read_address_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
+        return self._read_timed(self._address, text, now, max_age)
 
     def read_moving_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
         return self._read_timed(self._moving, text, now, max_age)

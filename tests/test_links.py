@@ -88,9 +88,19 @@ def test_a_clock_set_back_does_not_break_a_confirmation(signer):
     assert signer.read_confirm_token(token, NOW - timedelta(days=3), timedelta(days=1)) is not None
 
 
-def test_a_token_serves_one_purpose_only(signer):
-    assert signer.read_mail_token(signer.confirm_token(5, 2, NOW)) is None
-    assert signer.read_confirm_token(signer.mail_token(5, 2, 3), NOW, timedelta(days=10**6)) is None
+EXPIRING = ("confirm", "address", "moving", "manage")
+
+
+@pytest.mark.parametrize("purpose", EXPIRING)
+def test_a_token_serves_one_purpose_only(signer, purpose):
+    token, age = getattr(signer, f"{purpose}_token")(5, 2, NOW), timedelta(days=3)
+    read = {name: getattr(signer, f"read_{name}_token")(token, NOW, age) for name in EXPIRING}
+    assert {name for name, found in read.items() if found} == {purpose}
+    assert signer.read_mail_token(token) is None
+    late = NOW + age + timedelta(seconds=1)
+    assert getattr(signer, f"read_{purpose}_token")(token, late, age) is None
+    mail = signer.mail_token(5, 2, 3)
+    assert getattr(signer, f"read_{purpose}_token")(mail, NOW, timedelta(days=10**6)) is None
 
 
 @pytest.mark.parametrize(

@@ -159,21 +159,30 @@ async def change(
     if all(getattr(subscription, column) == value for column, value in wanted.items()):
         return False
     before = trail.snapshot(subscription, *wanted)
-    # A welcome that is due says the same.
-    told = {"notice_due": "changed"} if tell and subscription.notice_due is None else {}
-    await _set(connection, subscription.id, wanted | told)
+    await _set(connection, subscription.id, wanted | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
     return True
 
 
+def _told(subscription: sa.Row[Any], tell: bool) -> dict[str, Any]:
+    """The order for a mail about a change. A welcome that is due says the same."""
+    return {"notice_due": "changed"} if tell and subscription.notice_due is None else {}
+
+
 async def pause(
-    connection: AsyncConnection, subscription: sa.Row[Any], until: datetime, *, door: trail.Door, now: datetime
+    connection: AsyncConnection,
+    subscription: sa.Row[Any],
+    until: datetime,
+    *,
+    door: trail.Door,
+    now: datetime,
+    tell: bool = False,
 ) -> bool:
-    """No mail before `until`; what is new by then comes in the first digest after it."""
+    """No digest before `until`; what is new by then comes in the first after it. `tell` as for a change."""
     if subscription.paused_until == until:
         return False
     before = trail.snapshot(subscription, "paused_until")
-    await _set(connection, subscription.id, {"paused_until": until})
+    await _set(connection, subscription.id, {"paused_until": until} | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.PAUSED, door, now, before)])
     return True
 

@@ -54,7 +54,8 @@ class Choice:
 class Facts:
     """What an Edition and its Cadence say of themselves; `since` and `upto` are local dates, both included.
 
-    In a notice `upto` is the day of the first digest, and `topics` are the names of those chosen; none means all.
+    In a notice `upto` is the day of the first or next digest, and `topics` are the names of those chosen; none means
+    all. `paused` is the first day with mail again; `changed` says what the reader changed: rhythm, topics.
     """
 
     frequency: str
@@ -64,6 +65,8 @@ class Facts:
     send_at: time = time(7, 0)
     timezone: str = "UTC"
     topics: tuple[str, ...] = ()
+    paused: date | None = None
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

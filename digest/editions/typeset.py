@@ -40,7 +40,8 @@ INSTANT = "instant"
 NOTICES = ("confirm", "welcome", "goodbye", "already", "changed", "address", "moving", "manage")
 # Every link a reader may follow to change something, or to see this mail, is a fixed address and the token.
 PATHS = {
-    name: f"/{name}/" for name in ("unsubscribe", "less", "pause", "topics", "mail", "confirm", "moving", "manage")
+    name: f"/{name}/"
+    for name in ("unsubscribe", "less", "pause", "topics", "undo", "mail", "confirm", "address", "moving", "manage")
 }
 
 
@@ -174,7 +175,7 @@ class Typesetter:
         context = {"stories": (), "others": ()} | dict(context)
         phrases = {"subject": "subject.txt"}
         if "facts" in context:
-            phrases |= {name: f"phrases/{name}.txt" for name in ("why", "first", "next", "held")}
+            phrases |= {name: f"phrases/{name}.txt" for name in ("why", "first", "next", "held", "changed")}
         fill = {name: tidy.line(self.render(file, context)) for name, file in phrases.items()}
         bodies = {kind: self.render(f"body.{kind}", {**context, "fill": fill}) for kind in ("html", "txt")}
         return {"subject": fill["subject"], **bodies}

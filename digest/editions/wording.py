@@ -53,6 +53,10 @@ class Wording:
     def day(self, day: date) -> str:
         return dates.format_date(day, "long", locale=self.locale)
 
+    def full_day(self, day: date) -> str:
+        """With the day of the week, for days to come."""
+        return dates.format_date(day, "full", locale=self.locale)
+
     def short_day(self, instant: datetime, timezone: str) -> str:
         """The day and month an Article came out, where the Publication is at home."""
         day = dates.format_skeleton("MMMd", instant, tzinfo=zones.get(timezone), locale=self.locale)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, prepared, sql
 from digest.audience import models as audience, suppression
-from digest.editions import cadence as cadences, choose, contents, plan
+from digest.editions import choose, contents
 from digest.outbox import facts, handover, models, telling, writer
 from digest.outbox.facts import Facts
 from digest.outbox.scene import Scene
@@ -116,13 +116,8 @@ async def _notice(connection: AsyncConnection, desk: Desk, one: Facts, now: date
     if objection := handover.objection(facts.mail(row), facts.reader(one), None, now):
         return Proposal(one, objection, None)
     shelf = await desk.shelves.get(connection, row.publication_id, above=row.reader_covered_to)
-    statement = sa.select(audience.Cadence).where(audience.Cadence.id == row.reader_cadence_id)
-    cadence = (await connection.execute(statement)).one()
-    # One that was chosen a moment ago has not been scheduled yet.
-    first_at = cadence.next_due_at or cadences.next_due(plan.rule_of(cadence, shelf.spec), now)
     held = await desk.topics.get(connection, row.reader_topic_set_id)
-    topics = tuple(topic.name for topic in shelf.spec.topics if held is not None and topic.slug in held)
-    told = telling.notice(cadence, first_at, topics)
+    told = await telling.notice(connection, row, shelf.spec, held, now)
     order = writer.Order.notice(shelf, row.kind, told, row.reader_locale, row.selection_id)
     return Proposal(one, order, None)
 

@@ -1,20 +1,54 @@
-"""What an Edition or a notice says of itself: how often, when, for which days. Reads Editions; leaves nothing."""
+"""What an Edition or a notice says of itself: how often, when, for which days, about what.
+
+Reads Editions, Cadences and the trail; leaves nothing.
+"""
 
 import dataclasses
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import zones
-from digest.editions import models as editions, outline
+from digest import publications, zones
+from digest.audience import models as audience, trail
+from digest.editions import cadence as cadences, models as editions, outline, plan
 
 
-def notice(cadence: Any, first_at: datetime | None, topics: tuple[str, ...] = ()) -> outline.Facts:
-    """What a notice says of the reader's choice; `instant` has no day of its first digest."""
-    first = first_at.astimezone(zones.get(cadence.timezone)).date() if first_at else date.max
-    return dataclasses.replace(_of_cadence(cadence, upto=first), topics=topics)
+async def notice(
+    connection: AsyncConnection, row: Any, spec: publications.Spec, held: frozenset[str] | None, now: datetime
+) -> outline.Facts:
+    """What a notice says of the choice of its reader, who holds these Topics; `row` as in facts.Look."""
+    find = sa.select(audience.Cadence).where(audience.Cadence.id == row.reader_cadence_id)
+    cadence = (await connection.execute(find)).one()
+    pause = row.reader_paused_until if row.reader_paused_until and row.reader_paused_until > now else None
+    first_at, zone = _first_at(cadence, spec, pause, now), zones.get(cadence.timezone)
+    return dataclasses.replace(
+        # As it happens, there is no day of the first digest.
+        _of_cadence(cadence, upto=first_at.astimezone(zone).date() if first_at else date.max),
+        topics=tuple(topic.name for topic in spec.topics if held is not None and topic.slug in held),
+        paused=pause.astimezone(zone).date() if pause else None,
+        changed=await _changed(connection, row) if row.kind == "changed" else (),
+    )
+
+
+def _first_at(cadence: Any, spec: publications.Spec, pause: datetime | None, now: datetime) -> datetime | None:
+    """When the next digest is due, one of that very instant included where a pause ends."""
+    if pause is None and cadence.next_due_at is not None:
+        return cadence.next_due_at  # type: ignore[no-any-return]
+    # One that was chosen a moment ago has not been scheduled yet.
+    after = pause - timedelta(seconds=1) if pause else now
+    return cadences.next_due(plan.rule_of(cadence, spec), after)
+
+
+async def _changed(connection: AsyncConnection, row: Any) -> tuple[str, ...]:
+    """What the reader's last change was about, where the trail says so."""
+    last = await trail.find_newest(connection, row.subscription_id)
+    if last is None or last.what != trail.What.CHANGED:
+        return ()
+    now = {"cadence_id": row.reader_cadence_id, "topic_set_id": row.reader_topic_set_id}
+    names = {"cadence_id": "rhythm", "topic_set_id": "topics"}
+    return tuple(names[column] for column, value in now.items() if last.before.get(column, value) != value)
 
 
 async def edition(connection: AsyncConnection, row: Any) -> outline.Facts:

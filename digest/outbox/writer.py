@@ -96,7 +96,7 @@ class Writer:
         self._kept: OrderedDict[Key, Ready] = OrderedDict()
         self._expiring = {
             "confirm": signer.confirm_token,
-            "address": signer.confirm_token,
+            "address": signer.address_token,
             "moving": signer.moving_token,
             "manage": signer.manage_token,
         }

@@ -8,8 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from digest.web import app, parts as web
-from tests.support import world as worlds
+from tests.support import doors, world as worlds
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
@@ -26,25 +25,7 @@ async def world(db_url: str, engine: str, tmp_path: Path, now: datetime, anyio_b
 @pytest.fixture
 async def provider(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """A mailbox provider that presses the button for its user."""
-
-    async def nothing(_token: object) -> None:
-        return None
-
-    async def well() -> web.Readiness:
-        return web.Readiness()
-
-    parts = world.parts
-    site = web.Parts(
-        db=parts.db,
-        signer=parts.signer,
-        hasher=parts.hasher,
-        clock=lambda: world.now,
-        base_url="https://news.example.org",
-        view=nothing,
-        probe=well,
-    )
-    transport = httpx.ASGITransport(app.create(site))
-    async with httpx.AsyncClient(transport=transport, base_url="https://news.example.org") as client:
+    async with doors.of(world) as client:
         yield client
 
 

@@ -65,11 +65,11 @@ async def test_a_welcome_names_the_day_of_the_first_digest_even_before_it_is_sch
     await notices.run(world.parts.db, world.now)
     await inprocess.drain(world.sender, {})
     world._read_mails()
-    assert "comes on 2 November 2026" in text(world.mails[0])
+    assert "comes on Monday, 2 November 2026" in text(world.mails[0])
     await world.run(after=timedelta(days=8))
     await confirm(world, await ask(world, "bert@example.org"))
     await world.run()
-    assert "comes on 16 November 2026" in text(world.mails[-1])
+    assert "comes on Monday, 16 November 2026" in text(world.mails[-1])
 
 
 async def test_notices_go_before_digests(world):
@@ -176,20 +176,75 @@ async def test_a_reminder_somebody_else_caused_takes_nobodys_undo_away(world):
     assert last is not None
 
 
-async def test_a_change_is_told_only_where_the_publication_wants_it(db_url, tmp_path, now):
-    for wanted in (True, False):
-        home = tmp_path / str(wanted)
-        home.mkdir()
-        async with worlds.a_world(db_url, home, now, settings_changed=wanted, slug=f"p-{wanted}".lower()) as world:
-            id_ = await ask(world, f"{wanted}@example.org".lower())
-            await confirm(world, id_)
-            await world.run()
-            async with world.parts.db.transaction() as connection:
-                found = await standing.find(connection, id_, lock=True)
-                choice = preferences.fulfil(found.spec, preferences.Wish(frequency="monthly"), found.choice)
-                tell = found.spec.settings_changed
-                door = trail.Door.PAGE
-                await preferences.change(connection, found.subscription, choice, door=door, now=world.now, tell=tell)
-            await world.run()
-            told = [mail for mail in world.mails if "from now on" in mail.subject]
-            assert [("You chose monthly" in text(mail)) for mail in told] == [True] * wanted
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_change_is_told_only_where_it_is_wanted(world, wanted):
+    await confirm(world, await ask(world))
+    await world.run()
+    await change(world, tell=wanted, frequency="monthly")
+    await world.run()
+    told = [mail for mail in world.mails if "from now on" in mail.subject]
+    assert [("You chose monthly" in text(mail)) for mail in told] == [True] * wanted
+
+
+@pytest.fixture
+async def told(db_url, tmp_path, now):
+    """A Publication that tells its readers of each change; Anna is one and has her welcome."""
+    async with worlds.a_world(db_url, tmp_path, now, settings_changed=True) as world:
+        await confirm(world, await ask(world))
+        await world.run()
+        yield world
+
+
+async def change(world, tell=True, **wish):
+    row = await world.subscription("anna@example.org")
+    async with world.parts.db.transaction() as connection:
+        found = await standing.find(connection, row.id, lock=True)
+        choice = preferences.fulfil(found.spec, preferences.Wish(**wish), found.choice)
+        door = trail.Door.PAGE
+        await preferences.change(connection, found.subscription, choice, door=door, now=world.now, tell=tell)
+
+
+async def pause(world, until):
+    row = await world.subscription("anna@example.org")
+    async with world.parts.db.transaction() as connection:
+        await preferences.pause(connection, row, until, door=trail.Door.PAGE, now=world.now, tell=True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        ({"frequency": "monthly"}, "You changed how often and when it comes. You chose monthly"),
+        ({"send_at": "09:15"}, "You changed how often and when it comes. You chose weekly"),
+        ({"topics": ("heart",)}, "You changed your topics. You chose weekly"),
+        ({"topics": ("heart",), "timezone": "Asia/Tokyo"}, "You changed how often and when it comes, and your topics."),
+    ],
+)
+async def test_a_change_is_named(told, wish, says):
+    await change(told, **wish)
+    await told.run()
+    assert says in text(told.mails[-1])
+
+
+async def test_what_was_taken_back_in_time_is_not_named(told):
+    await change(told, topics=("heart",))
+    async with told.parts.db.transaction() as connection:
+        row = await told.subscription("anna@example.org")
+        await preferences.undo(connection, row.id, door=trail.Door.PAGE, now=told.now)
+    await told.run()
+    assert "You changed" not in text(told.mails[-1])
+
+
+async def test_a_pause_is_told_and_the_next_digest_named_is_the_first_after_it(told):
+    """Mondays at 07:00; the pause ends on the very minute of one of them."""
+    monday = told.now + timedelta(days=(7 - told.now.weekday()) % 7, weeks=2)
+    await pause(told, monday.replace(hour=7, minute=0))
+    await told.run()
+    day = f"{monday:%A}, {monday.day} {monday:%B %Y}"
+    said = text(told.mails[-1])
+    assert f"You asked for a pause, which lasts until {day}." in said
+    assert f"The next one comes on {day}," in said
+    await ask(told)
+    assert f"The next one comes on {day}," in text((await reminders(told))[-1])
+    told.now = monday.replace(hour=8)
+    await ask(told)
+    assert "asked for a pause" not in text((await reminders(told))[-1])

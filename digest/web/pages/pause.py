@@ -33,8 +33,9 @@ async def act(request: Request) -> Response:
         if day is None:
             return _form(visit, status=400, mistake=True)
         await undo.bring_back(connection, visit)
-        until = _begins(visit, day)
-        await preferences.pause(connection, visit.standing.subscription, until, door=trail.Door.PAGE, now=visit.now)
+        found, until = visit.standing, _begins(visit, day)
+        tell = found.spec.settings_changed
+        await preferences.pause(connection, found.subscription, until, door=trail.Door.PAGE, now=visit.now, tell=tell)
     return await _changed(request)
 
 
