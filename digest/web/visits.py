@@ -56,6 +56,7 @@ class Visit:
             "token": self.text,
             "reader": masked(found.email),
             "choice": found.choice,
+            "held": [topic.name for topic in found.spec.topics if topic.slug in (found.choice.topics or ())],
             "slower": preferences.slower(found.spec, found.choice.frequency),
             "paused_until": found.subscription.paused_until if found.is_paused(self.now) else None,
         }

@@ -3,8 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
+from digest import publications
 from digest.audience import models
-from tests.support import cast
+from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +56,27 @@ async def test_nothing_at_all_is_no_choice(site, fields):
     assert await cast.everything(site.db) == before
 
 
+async def test_all_topics_there_are_mean_everything(site):
+    await site.press(f"/topics/{site.token()}", which="some", **{"topic-heart": "1"})
+    every = {"topic-heart": "1", "topic-lungs": "1", "topic-sleep": "1"}
+    page = await site.press(f"/topics/{site.token()}", which="some", **every)
+    assert await held(site) is None
+    assert "You get all topics." in page.text
+
+
+async def test_the_page_after_it_names_the_topics_in_the_publications_order(site):
+    page = await site.press(f"/topics/{site.token()}", which="some", **{"topic-sleep": "1", "topic-heart": "1"})
+    assert "Your topics: Heart and Sleep." in page.text
+
+
+async def test_who_would_leave_is_offered_fewer_topics_where_there_are_any(site):
+    link = f'href="/topics/{site.token()}"'
+    assert link in (await site.get(f"/unsubscribe/{site.token()}")).text
+    await table.change(site.db, publications.Publication, spec=cast.a_spec(topics=[]).model_dump(mode="json"))
+    assert link not in (await site.get(f"/unsubscribe/{site.token()}")).text
+    assert "no topics to choose from" in (await site.get(f"/topics/{site.token()}")).text
+
+
 async def test_links_of_nobody_and_of_who_left_are_refused(site):
     assert (await site.get("/topics/nonsense")).status_code == 404
     assert (await site.press("/topics/nonsense", which="all")).status_code == 404
@@ -62,3 +84,18 @@ async def test_links_of_nobody_and_of_who_left_are_refused(site):
     site.later(hours=25)
     await site.press(f"/topics/{site.token()}", which="some", **{"topic-heart": "1"})
     assert await held(site) is None
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_mail_about_it_is_ordered_where_the_publication_wants_one(site, wanted):
+    spec = cast.a_spec(settings_changed=wanted).model_dump(mode="json")
+    await table.change(site.db, publications.Publication, spec=spec)
+    doors = [
+        ("topics", {"which": "some", "topic-heart": "1"}),
+        ("less", {"frequency": "monthly"}),
+        ("pause", {"for": "4"}),
+    ]
+    for page, fields in doors:
+        assert (await site.press(f"/{page}/{site.token()}", **fields)).status_code == 200
+        assert (await site.row()).notice_due == ("changed" if wanted else None)
+        await site.set(notice_due=None)

@@ -37,9 +37,10 @@ async def act(request: Request) -> Response:
 
 def _wanted(form: dict[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:
     """Those ticked; () for everything, None if nothing was chosen at all."""
-    if form.get("which") == "all":
-        return ()
     ticked = tuple(slug for slug in known if FIELD + slug in form)
+    # Whoever ticks all there are means those to come as well, and what has no topic.
+    if form.get("which") == "all" or (ticked and ticked == known):
+        return ()
     return ticked or None
 
 
