@@ -3,6 +3,7 @@
 Values only: where they come from is for `config` to know. Secrets show as asterisks in a repr.
 """
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -13,6 +14,11 @@ from digest import errors, urls
 
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(value: Any) -> Any:
+    """From the environment: several separated by commas."""
+    return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
 
 class Database(Part):
@@ -64,8 +70,53 @@ class Smtp(Part):
 
 
 class Web(Part):
+    """`proxies` are addresses and networks whose word counts on where a request came from."""
+
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+
+    @pydantic.field_validator("proxies", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return _listed(value)
+
+    @pydantic.field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ipaddress.ip_network(one)
+            except ValueError:
+                raise ValueError(f"'{one}' is no IP address or network; write such as 10.0.0.7 or 10.0.0.0/8") from None
+        return value
+
+
+# RFC 2142 §4 to §6, RFC 5321 §4.5.1, and what machines call themselves: behind these sits a duty or nobody. Whole firms
+# read at info@ and office@, so these may sign up.
+DUTIES = (
+    *("abuse", "hostmaster", "mailer-daemon", "no-reply", "noc", "noreply", "postmaster", "root", "security", "spam"),
+    *("usenet", "uucp", "webmaster"),
+)
+Limit = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,8}/([1-9][0-9]{0,3} )?(second|minute|hour|day)s?)?$")]
+
+
+class SignUp(Part):
+    """How often a form may be filled in, such as "20/hour" (empty: as often as one likes), and for which addresses."""
+
+    total: Limit = "5000/hour"
+    per_domain: Limit = "500/hour"
+    per_network: Limit = "100/hour"
+    per_origin: Limit = "20/hour"
+    disposable: Literal["refuse", "allow"] = "refuse"
+    refuse_domains: tuple[str, ...] = ()
+    allow_domains: tuple[str, ...] = ()
+    refuse_names: tuple[str, ...] = DUTIES
+
+    @pydantic.field_validator("refuse_domains", "allow_domains", "refuse_names", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return _listed(value)
 
 
 class Api(Part):
@@ -203,6 +254,7 @@ class Settings(Part):
     database: Database = Database()
     smtp: Smtp = Smtp()
     web: Web = Web()
+    sign_up: SignUp = SignUp()
     api: Api = Api()
     ingest: Ingest = Ingest()
     editions: Editions = Editions()

@@ -9,12 +9,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.audience import models, suppression
+from digest.audience import entrance, models, suppression
 
 
 async def erase(connection: AsyncConnection, hasher: suppression.Hasher, address_key: str, *, now: datetime) -> bool:
     """Forget whoever has this address; false when we knew nobody by it. Either way no import brings it in again."""
     await suppression.add(connection, hasher, address_key, reason=models.SuppressionReason.ERASED, now=now)
+    await entrance.erase(connection, address_key)
     subscriber_id = await connection.scalar(sa.select(models.Subscriber.id).where(models.Subscriber.key == address_key))
     if subscriber_id is None:
         return False

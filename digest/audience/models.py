@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from digest import database, publications
+from digest import database, publications, sql
 
 
 class SubscriptionState(enum.StrEnum):
@@ -89,6 +89,8 @@ class Subscription(database.Base):
             postgresql_where=sa.text("notice_due IS NOT NULL"),
             sqlite_where=sa.text("notice_due IS NOT NULL"),
         ),
+        # Who has not confirmed: few, and looked for to be forgotten.
+        sa.Index("ix_subscriptions_pending", "id", **sql.only((SubscriptionState.PENDING,))),
         {"sqlite_autoincrement": True},
     )
     id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
@@ -152,3 +154,42 @@ class Consent(database.Base):
     page: orm.Mapped[str]
     wording: orm.Mapped[str]
     origin_hash: orm.Mapped[str]
+
+
+class Wording(database.Base):
+    """The words somebody saw when they agreed, kept once under their hash, for whoever must show them later."""
+
+    __tablename__ = "wordings"
+    key: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    text: orm.Mapped[str]
+    first_at: orm.Mapped[datetime]
+
+
+class SignUp(database.Base):
+    """What somebody typed into a form, until a pass looks at it. Until then it is the same whoever the address is of,
+    so neither the answer nor its delay tells who is a reader. `due_at` is put off when a look at it fails.
+    """
+
+    __tablename__ = "sign_ups"
+    __table_args__ = (sa.Index(None, "due_at"), sa.Index(None, "key"))
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    publication_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    email: orm.Mapped[str]
+    key: orm.Mapped[str]
+    choice: orm.Mapped[dict[str, Any]]
+    locale: orm.Mapped[str | None]
+    page: orm.Mapped[str]
+    wording: orm.Mapped[str]
+    origin_hash: orm.Mapped[str]
+    asked_at: orm.Mapped[datetime]
+    due_at: orm.Mapped[datetime]
+
+
+class Rate(database.Base):
+    """How often something was done in the window that ends at `expires_at`. Keys hold no address, only hashes."""
+
+    __tablename__ = "rates"
+    __table_args__ = (sa.Index(None, "expires_at"),)
+    key: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    count: orm.Mapped[int]
+    expires_at: orm.Mapped[datetime]

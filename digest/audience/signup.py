@@ -5,6 +5,7 @@ it `active` and sets where its story begins. A stranger who types an address in 
 """
 
 import enum
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,16 @@ class SignupError(errors.DigestError):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """When and where somebody asked, the key of the words they saw, and a hash of where they sat."""
+
+    at: datetime
+    page: str
+    wording: str = ""
+    origin_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What somebody typed in; `choice` is already checked against the Publication."""
 
@@ -32,6 +43,7 @@ class Request:
     choice: preferences.Choice
     name: str = ""
     locale: str | None = None
+    asked: Asked | None = None
 
 
 class Confirming(enum.StrEnum):
@@ -60,7 +72,33 @@ async def ask(
         if not await _ask_again(connection, existing, values, door=door, now=now):
             return subscription_id
     await trail.record(connection, [trail.Entry(subscription_id, trail.What.ASKED, door, now)])
+    if request.asked:
+        await _keep_consent(connection, subscription_id, request.asked)
     return subscription_id
+
+
+async def _keep_consent(connection: AsyncConnection, subscription_id: int, asked: Asked) -> None:
+    """Only the newest wish can be confirmed, so what was asked before and never confirmed is nobody's consent."""
+    consent = models.Consent
+    older = sa.delete(consent).where(consent.subscription_id == subscription_id, consent.confirmed_at.is_(None))
+    await connection.execute(older)
+    values = {"subscription_id": subscription_id, "asked_at": asked.at, "page": asked.page}
+    new = sa.insert(consent).values(**values, wording=asked.wording, origin_hash=asked.origin_hash)
+    await connection.execute(new)
+
+
+async def keep_wording(connection: AsyncConnection, text: str, now: datetime) -> str:
+    """Keep the words a form shows, and give their key; "" for none."""
+    if not text:
+        return ""
+    key = wording_key(text)
+    new = sql.insert(connection, models.Wording).values(key=key, text=text, first_at=now)
+    await connection.execute(new.on_conflict_do_nothing())
+    return key
+
+
+def wording_key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 async def _subscriber_id(connection: AsyncConnection, request: Request, now: datetime) -> int:
@@ -150,6 +188,9 @@ async def confirm(
         .where(models.Subscription.id == token.subscription_id)
         .values(await _confirmed(connection, found, now))
     )
+    consent = models.Consent
+    agreed = sa.update(consent).where(consent.subscription_id == token.subscription_id, consent.confirmed_at.is_(None))
+    await connection.execute(agreed.values(confirmed_at=now))
     await suppression.lift(connection, hasher, found.address_key)
     entry = trail.Entry(token.subscription_id, trail.What.CONFIRMED, door, now)
     await trail.record(connection, [entry])

@@ -21,9 +21,10 @@ import uvicorn
 from digest import config, errors, links
 from digest.articles import release
 from digest.articles.pictures import gather, prune as picture_prune
+from digest.audience import entrance, rates
 from digest.editions import plan
-from digest.outbox import crew, fill, notices, prune, reading
-from digest.run import exposing, loops, passes, processes, pulse, schedule, wiring
+from digest.outbox import crew, fill, notices, prune, reading, unconfirmed
+from digest.run import bugs, exposing, loops, passes, processes, pulse, schedule, wiring
 from digest.web import app, parts as web
 from digest.web.api import once
 
@@ -140,10 +141,15 @@ class Daemon:
             measure=self.parts.meter.text,
             metrics_token=self.parts.settings.metrics.secret(),
             api_limit=self.parts.settings.api.limit,
+            sign_up=wiring.sign_up(self.parts.settings),
         )
         # Access lines would put tokens into the log.
         options = uvicorn.Config(
-            app.create(site), log_config=None, access_log=False, timeout_graceful_shutdown=LAST_REQUESTS_SECONDS
+            app.create(site),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
+            forwarded_allow_ips=list(self.parts.settings.web.proxies),
         )
         return exposing.Server(options)
 
@@ -176,6 +182,7 @@ class Daemon:
 
     async def _notices(self) -> bool:
         await self.parts.fence()
+        await entrance.run(self.parts.db, self.parts.hasher, self.parts.clock(), trap=bugs.caught)
         await notices.run(self.parts.db, self.parts.clock(), submit=self.parts.engine.submit)
         return False
 
@@ -185,9 +192,14 @@ class Daemon:
             await self.parts.fence()
             pruned = await prune.run(self.parts.db, self.parts.keep, self.parts.clock())
             pictures = await picture_prune.run(self.parts.db, self.parts.keep_images, self.parts.clock())
-            answers = await once.prune(self.parts.db, self.parts.clock())
-            if pruned != prune.Pruned() or pictures or answers:
-                log.info("pruned", **dataclasses.asdict(pruned), pictures=pictures, answers=answers)
+            counts = {
+                "pictures": pictures,
+                "answers": await once.prune(self.parts.db, self.parts.clock()),
+                "unconfirmed": await unconfirmed.run(self.parts.db, self.parts.clock()),
+                "rates": await rates.prune(self.parts.db, self.parts.clock()),
+            }
+            if pruned != prune.Pruned() or any(counts.values()):
+                log.info("pruned", **dataclasses.asdict(pruned), **counts)
             return False
 
         await self.pulse.watch("prune", work)

@@ -16,11 +16,11 @@ import structlog
 from digest import errors
 from digest.articles import poll, release
 from digest.articles.pictures import gather
-from digest.audience import models as audience
+from digest.audience import entrance, models as audience
 from digest.editions import models as editions, plan
 from digest.outbox import crew, fill, notices, retry
 from digest.publications import Publication
-from digest.run import inprocess, instance
+from digest.run import bugs, inprocess, instance
 from digest.run.wiring import Parts
 
 log = structlog.get_logger()
@@ -48,6 +48,7 @@ async def run_due(parts: Parts, now: datetime, sender: crew.Sender) -> Report:
     if not await attempt(report, "fence", lambda: instance.check(parts.db, parts.instance)):
         return report
     await attempt(report, "plan", lambda: _plan(parts, report, now))
+    await attempt(report, "sign-ups", lambda: entrance.run(parts.db, parts.hasher, now, trap=bugs.caught))
     await attempt(report, "notices", lambda: notices.run(parts.db, now, submit=parts.engine.submit))
     await attempt(report, "send", lambda: _send(parts, report, sender, now))
     return report

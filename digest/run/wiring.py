@@ -12,7 +12,7 @@ import digest
 from digest import clock, config, database, errors, links, urls
 from digest.articles import changes, fetch, poll
 from digest.articles.pictures import gather
-from digest.audience import suppression
+from digest.audience import entrance, screening, suppression
 from digest.editions import compose, contents, folders, plan
 from digest.outbox import (
     crew,
@@ -30,6 +30,7 @@ from digest.outbox import (
 )
 from digest.outbox.transports import relay as smtp_relay, transport, urls as transport_urls
 from digest.run import bugs, engine as engines, inprocess, instance, meter, pulse, schema
+from digest.web import parts as web
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +182,19 @@ def gatherer(settings: config.Settings) -> gather.Gatherer:
     return gather.Gatherer(
         dataclasses.replace(limits, max_bytes=ingest.image_max_bytes), measures=ingest.measure_images
     )
+
+
+def sign_up(settings: config.Settings) -> web.SignUp:
+    """Who may sign up by themselves, and how often."""
+    given = settings.sign_up
+    policy = screening.Policy(
+        takes_disposable=given.disposable == "allow",
+        duties=frozenset(map(str.lower, given.refuse_names)),
+        allowed=frozenset(map(str.lower, given.allow_domains)),
+        refused=frozenset(map(str.lower, given.refuse_domains)),
+    )
+    rules = entrance.Rules(given.total, given.per_domain, given.per_network, given.per_origin)
+    return web.SignUp(rules, policy)
 
 
 def policy(settings: config.Settings) -> plan.Policy:

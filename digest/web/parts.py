@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from digest import clock, database, links
-from digest.audience import suppression
+from digest.audience import entrance, screening, suppression
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,14 @@ class Readiness:
     @property
     def is_ready(self) -> bool:
         return not self.reasons
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """How often a form may be filled in, and for which addresses."""
+
+    rules: entrance.Rules = entrance.Rules()
+    policy: screening.Policy = screening.Policy()
 
 
 @dataclass(frozen=True)
@@ -38,3 +46,4 @@ class Parts:
     measure: Callable[[], Awaitable[bytes]] | None = None
     metrics_token: str = ""
     api_limit: str = "600/minute"
+    sign_up: SignUp = SignUp()
