@@ -55,6 +55,7 @@ class Signer:
         self._address = _CachedSigner(keys, salt=b"digest.address")
         self._moving = _CachedSigner(keys, salt=b"digest.moving")
         self._manage = _CachedSigner(keys, salt=b"digest.manage")
+        self._form = _CachedSigner(keys, salt=b"digest.form")
 
     def mail_token(self, subscription_id: int, generation: int, delivery_id: int) -> str:
         """The one token of a Delivery; it never expires, for an unsubscribe link must work for ever."""
@@ -91,6 +92,15 @@ class Signer:
 
     def read_manage_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
         return self._read_timed(self._manage, text, now, max_age)
+
+    def form_token(self, at: datetime) -> str:
+        """When a form was shown, for the form to bring back: who fills one in within a second is no person."""
+        return self._form.sign(_pack(0, 0, int(at.timestamp()))).decode()
+
+    def form_age(self, text: str, now: datetime) -> timedelta | None:
+        """How long ago that was; None for what is no such token."""
+        numbers = _read(self._form, text)
+        return now - datetime.fromtimestamp(numbers[2], UTC) if numbers else None
 
     @staticmethod
     def _read_timed(signer: "_CachedSigner", text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:

@@ -166,6 +166,8 @@ class Spec(Part):
     welcome: bool | Literal["stories"] = True
     goodbye: bool = False
     settings_changed: bool = False
+    sign_up: bool = True
+    privacy_url: Url | None = None
     sources: tuple[SourceSpec, ...] = ()
 
     @pydantic.model_validator(mode="after")

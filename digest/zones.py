@@ -6,6 +6,7 @@ different rules would mail at different hours.
 
 import difflib
 import functools
+import importlib.resources
 import zoneinfo
 
 import tzdata
@@ -43,6 +44,14 @@ def _nearest(name: str) -> list[str]:
     same_city = [known for key, known in folded.items() if key.rpartition("/")[2] == wanted]
     similar = [folded[key] for key in difflib.get_close_matches(wanted, folded, n=3)]
     return list(dict.fromkeys(same_city + similar))[:3]
+
+
+@functools.cache
+def listed() -> tuple[str, ...]:
+    """Those to choose from: one for each place with rules of its own (zone.tab), sorted, and UTC."""
+    text = (importlib.resources.files("tzdata.zoneinfo") / "zone.tab").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
+    return (*sorted(row[2] for row in rows), "UTC")
 
 
 def version() -> str:

@@ -23,6 +23,8 @@ CATALOGUE = "{locale}/LC_MESSAGES/digest.po"
 # "en" alone is no country. Its readers are everywhere, so it gets the 24-hour clock and "5 October 2026", which
 # nobody misreads, rather than Babel's American default.
 ENGLISH = babel.Locale("en", "150")
+# The year at the end of a full date, and what leads up to it.
+LAST_YEAR = re.compile(r",?\s+('de'\s+)?y+$")
 # A day of the week that comes again and again.
 WEEKLY = {"en": "{plural}", "de": "{plural}", "fr": "le {day}", "es": "los {plural}", "ar": "كل {day}"}
 
@@ -56,6 +58,11 @@ class Wording:
     def full_day(self, day: date) -> str:
         """With the day of the week, for days to come."""
         return dates.format_date(day, "full", locale=self.locale)
+
+    def coming_day(self, day: date) -> str:
+        """A day within the year to come, which needs no number of its own: Monday, 30 November."""
+        pattern = dates.get_date_format("full", locale=self.locale).pattern
+        return dates.format_date(day, LAST_YEAR.sub("", pattern), locale=self.locale)
 
     def short_day(self, instant: datetime, timezone: str) -> str:
         """The day and month an Article came out, where the Publication is at home."""

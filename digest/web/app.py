@@ -17,9 +17,23 @@ from starlette.types import Receive, Scope, Send
 
 from digest import database
 from digest.articles.pictures import rows as pictures
-from digest.web import guard, operations
+from digest.web import guard, offers, operations
 from digest.web.api import route as api, routes
-from digest.web.pages import confirm, home, images, less, mail, more, pause, problems, topics, undo, unsubscribe
+from digest.web.pages import (
+    confirm,
+    home,
+    images,
+    less,
+    mail,
+    more,
+    pause,
+    problems,
+    subscribe,
+    subscribe_json,
+    topics,
+    undo,
+    unsubscribe,
+)
 from digest.web.parts import Parts
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -33,6 +47,8 @@ PATHS: dict[str, dict[str, Page]] = {
     "/resume/{token}": {"GET": pause.show_resume, "POST": pause.resume},
     "/undo/{token}": {"GET": undo.show, "POST": undo.act},
     "/confirm/{token}": {"GET": confirm.show, "POST": confirm.act},
+    "/subscribe/{slug}": {"GET": subscribe.show, "POST": subscribe.act, "OPTIONS": subscribe_json.preflight},
+    "/embed/{slug}": {"GET": subscribe.show_framed, "POST": subscribe.act_framed},
     "/mail/{token}": {"GET": mail.show},
     "/mail/{token}/more": {"GET": more.show},
     pictures.PATH + "{name}": {"GET": images.show},
@@ -54,6 +70,7 @@ def create(parts: Parts) -> FastAPI:
     app = FastAPI(title="digest", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
     app.state.pictures = images.Shelf()
+    app.state.specs = offers.Specs()
     for path, doors in PATHS.items():
         for spelling in {path, path.rstrip("/") + "/"}:
             app.router.routes.append(Route(spelling, Doors(path, doors), include_in_schema=False))
@@ -80,7 +97,7 @@ class Doors:
     def __init__(self, pattern: str, doors: dict[str, Page]) -> None:
         self.pattern = pattern
         self.doors = doors
-        self.allowed = ", ".join(("OPTIONS", *(["HEAD"] if "GET" in doors else []), *doors))
+        self.allowed = ", ".join(dict.fromkeys(("OPTIONS", *(["HEAD"] if "GET" in doors else []), *doors)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["pattern"] = self.pattern
@@ -88,7 +105,7 @@ class Doors:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
+        if request.method == "OPTIONS" and "OPTIONS" not in self.doors:
             return Response(status_code=204, headers={"Allow": self.allowed})
         page = self.doors.get("GET" if request.method == "HEAD" else request.method)
         if page is None:

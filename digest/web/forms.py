@@ -20,9 +20,13 @@ FROM_PAGE = "page"
 
 async def read(request: Request) -> dict[str, str]:
     """The fields of the body; none when it is no form."""
+    return parse(await body(request))
+
+
+async def body(request: Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return parse(await request.body())
+            return await request.body()
     except TimeoutError:
         raise HTTPException(408) from None
 

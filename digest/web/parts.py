@@ -24,8 +24,8 @@ class Readiness:
 class SignUp:
     """How often a form may be filled in, and for which addresses."""
 
-    rules: entrance.Rules = entrance.Rules()
-    policy: screening.Policy = screening.Policy()
+    rules: entrance.Rules = field(default_factory=entrance.Rules)
+    policy: screening.Policy = field(default_factory=screening.Policy)
 
 
 @dataclass(frozen=True)
@@ -46,4 +46,4 @@ class Parts:
     measure: Callable[[], Awaitable[bytes]] | None = None
     metrics_token: str = ""
     api_limit: str = "600/minute"
-    sign_up: SignUp = SignUp()
+    sign_up: SignUp = field(default_factory=SignUp)

@@ -18,8 +18,9 @@ from digest.web import forms
 
 POLICY = (
     "default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; frame-ancestors {ancestors}"
 )
+SCRIPT = "; script-src 'nonce-{nonce}'"
 
 
 @functools.cache
@@ -42,20 +43,36 @@ def _voice(locale: str) -> wording.Wording:
 
 
 def page(
-    name: str, spec: publications.Spec | None = None, *, status: int = 200, locale: str | None = None, **context: Any
+    name: str,
+    spec: publications.Spec | None = None,
+    *,
+    status: int = 200,
+    locale: str | None = None,
+    framed: bool = False,
+    scripted: bool = False,
+    **context: Any,
 ) -> HTMLResponse:
-    """The page as a response, in the Publication's colours where there is one."""
+    """The page as a response, in the Publication's colours where there is one.
+
+    `framed`: it may stand in another site's page. `scripted`: it has a script, without which it works as well.
+    """
     nonce = secrets.token_urlsafe(12)
+    shown = {"nonce": nonce, "framed": framed, "scripted": scripted}
+    html = text(name, spec, locale, **(shown | context))
+    policy = (POLICY + SCRIPT if scripted else POLICY).format(nonce=nonce, ancestors="*" if framed else "'none'")
+    return HTMLResponse(html, status, headers={"Content-Security-Policy": policy})
+
+
+def text(name: str, spec: publications.Spec | None, locale: str | None, **context: Any) -> str:
+    """A template with all that every page has."""
     say = _voice(locale or (spec.locale if spec else "en"))
-    words = {
+    words: dict[str, Any] = {
         "root": "",
         "spec": spec,
         "palette": look.palette(spec.colours if spec else publications.Colours()),
         "say": say,
         "gettext": say.gettext,
         "ngettext": say.ngettext,
-        "nonce": nonce,
         "from_page": forms.FROM_PAGE,
     }
-    html = environment().get_template(name).render(words | context)
-    return HTMLResponse(html, status, headers={"Content-Security-Policy": POLICY.format(nonce=nonce)})
+    return environment().get_template(name).render(words | context)

@@ -50,7 +50,7 @@ class Visit:
 
     def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
         found = self.standing
-        words = {
+        words: dict[str, Any] = {
             "visit": self,
             "root": self.root,
             "token": self.text,

@@ -1,6 +1,7 @@
 """A real server on 127.0.0.1 around the real application, and one reader of one Publication behind it."""
 
 import asyncio
+import dataclasses
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from digest import database, links
-from digest.audience import models
+from digest.audience import entrance, models, screening
 from digest.web import app, parts
 from tests.support import cast
 
@@ -31,6 +32,7 @@ class Site:
     mails: dict[int, str] = field(default_factory=dict)
     readiness: parts.Readiness = field(default_factory=parts.Readiness)
     client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+    served: FastAPI | None = None
 
     def token(self, generation: int = 1, reader: int | None = None, signer: links.Signer | None = None) -> str:
         return (signer or self.signer).mail_token(reader or self.reader, generation, 77)
@@ -53,7 +55,14 @@ class Site:
         )
 
     def app(self) -> FastAPI:
-        return app.create(self.parts())
+        self.served = app.create(self.parts())
+        return self.served
+
+    def rules(self, duties: frozenset[str] = frozenset(), **rules: str) -> None:
+        """Other rules for those who sign up."""
+        assert self.served is not None
+        sign_up = parts.SignUp(entrance.Rules(**rules), screening.Policy(duties=duties))
+        self.served.state.parts = dataclasses.replace(self.served.state.parts, sign_up=sign_up)
 
     async def get(self, path: str) -> httpx.Response:
         return await self.client.get(path)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from digest import links
 from digest.audience import signup, standing
-from digest.web import forms, render, visits
+from digest.web import forms, offers, render, visits
 
 # Long enough for a weekend; whoever comes later signs up again in a moment.
 MAX_AGE = timedelta(hours=72)
@@ -41,5 +41,11 @@ async def _page(request: Request, token: links.ConfirmToken | None) -> Response:
     if found is None or answer is signup.Confirming.STALE:
         return render.page("stale.html", status=410)
     name = "confirmed.html" if answer is signup.Confirming.ALREADY else "confirm.html"
-    words = {"token": request.path_params["token"], "reader": visits.masked(found.email), "choice": found.choice}
+    now = visits.parts(request).clock()
+    words = {
+        "token": request.path_params["token"],
+        "reader": visits.masked(found.email),
+        "choice": found.choice,
+        "first_at": offers.first_at(found.spec, found.choice, now),
+    }
     return render.page(name, found.spec, locale=found.subscription.locale, **words)
