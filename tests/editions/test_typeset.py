@@ -43,6 +43,15 @@ def test_a_reader_is_told_what_they_chose(typesetter, frequency, why):
 
 
 @pytest.mark.parametrize(
+    ("count", "topic", "kicker"),
+    [(1, "", "New story"), (2, "", "Top story"), (1, "Heart", "Heart"), (2, "Heart", "Heart")],
+)
+def test_a_story_on_its_own_is_no_top_story(typesetter, count, topic, kicker):
+    told = dataclasses.replace(TOLD, count=count, kicker=topic)
+    assert typesetter.sentences(told, WEEKLY)[Fill.KICKER] == kicker
+
+
+@pytest.mark.parametrize(
     ("since", "dates"),
     [(None, "2 November 2026"), (date(2026, 11, 2), "2 November 2026"), (date(2026, 10, 27), "27 Oct – 2 Nov 2026")],
 )
