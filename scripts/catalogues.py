@@ -5,9 +5,11 @@ empty texts, and loses what nobody uses. `--check` changes nothing: it names wha
 placeholders, and ends with 1 if there is any.
 """
 
+import gettext
 import io
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,7 +96,7 @@ def faults(path: Path, wanted: catalog.Catalog) -> Iterator[str]:
             yield f"{name}: {where}: missing: {_shown(message.id)}"
         elif own and own.fuzzy:
             yield f"{name}: {where}: doubtful (fuzzy): {_shown(message.id)}"
-        elif fault := _misfit(message.id, forms):
+        elif fault := _misfit(message.id, forms, _words(held)):
             yield f"{name}: {where}: {fault}: {_shown(message.id)}"
     known = {(message.id, message.context) for message in wanted}
     for message in held:
@@ -102,15 +104,25 @@ def faults(path: Path, wanted: catalog.Catalog) -> Iterator[str]:
             yield f"{name}: {path.relative_to(ROOT)}: nobody uses: {_shown(message.id)}"
 
 
-def _misfit(source: str | tuple[str, ...], forms: list[str]) -> str | None:
-    """Each form has the placeholders of its source; a number may be left to a word such as "one"."""
+def _words(held: catalog.Catalog) -> set[int]:
+    """The plural forms that serve a single number, which a word such as "one" or the Arabic dual may stand for."""
+    form = gettext.c2py(held.plural_expr)
+    serving = Counter(form(number) for number in range(1_000))
+    return {index for index, numbers in serving.items() if numbers == 1}
+
+
+def _misfit(source: str | tuple[str, ...], forms: list[str], words: set[int]) -> str | None:
+    """Each form has the placeholders of its source, but for the number where a word says it."""
     texts = [source] if isinstance(source, str) else list(source)
     wanted = {name for text in texts for name in PLACEHOLDER.findall(text)}
-    for form in forms:
+    # The number comes first in all we say of one.
+    number = set(PLACEHOLDER.findall(texts[-1])[:1])
+    for index, form in enumerate(forms):
         held = set(PLACEHOLDER.findall(form))
+        optional = number if len(texts) > 1 and index in words else set()
         if unknown := held - wanted:
             return f"unknown %({sorted(unknown)[0]})s"
-        if lacking := wanted - held:
+        if lacking := wanted - held - optional:
             return f"lacks %({sorted(lacking)[0]})s"
         if "%" in PLACEHOLDER.sub("", form).replace("%%", ""):
             return "a % that begins no placeholder"

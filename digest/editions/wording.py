@@ -1,8 +1,8 @@
 """How one language says it: translations, dates, times, lists and numbers, all through Babel.
 
 English is complete in the templates themselves; a catalogue under `templates/locale` takes its place where there is
-one. Digits are Latin in every language, as Babel writes them: times, dates and counts stand beside each other.
-Pure but for reading catalogues once per language.
+one. Days, clocks and numbers are those of the whole tag, so de-CH is not de. Digits are Latin in every language, as
+Babel writes them: times, dates and counts stand beside each other. Pure but for reading catalogues once per language.
 """
 
 import functools
@@ -13,13 +13,11 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 import babel
-from babel import dates, lists, support
+from babel import dates, lists, numbers, support
 from babel.messages import mofile, pofile
 
-from digest import templating, zones
+from digest import locales, templating, zones
 
-# Read as translators write them, so that nothing has to be compiled: some 15 ms for a language, once per process.
-CATALOGUE = "{locale}/LC_MESSAGES/digest.po"
 # "en" alone is no country. Its readers are everywhere, so it gets the 24-hour clock and "5 October 2026", which
 # nobody misreads, rather than Babel's American default.
 ENGLISH = babel.Locale("en", "150")
@@ -29,12 +27,21 @@ LAST_YEAR = re.compile(r",?\s+('de'\s+)?y+$")
 WEEKLY = {"en": "{plural}", "de": "{plural}", "fr": "le {day}", "es": "los {plural}", "ar": "كل {day}"}
 
 
+class Count(int):
+    """A number that chooses its plural form, and is written as its locale writes it: 1,200 or 1.200."""
+
+    written: str
+
+    def __str__(self) -> str:
+        return self.written
+
+
 class Wording:
     """The voice of one locale, handed to the templates as `say`."""
 
     def __init__(self, locale: str, catalogues: Path) -> None:
         asked = _locale(locale)
-        self.language = "en" if asked is ENGLISH else str(asked).replace("_", "-")
+        self.language = "en" if asked is ENGLISH else locales.tag(asked)
         is_rtl = asked.text_direction == "rtl"
         self.direction, self.start, self.end = ("rtl", "right", "left") if is_rtl else ("ltr", "left", "right")
         # Set between words of both directions, so that a name of one does not take the number after it along.
@@ -51,6 +58,11 @@ class Wording:
 
     def ngettext(self, singular: str, plural: str, count: int) -> str:
         return self.translations.ngettext(singular, plural, count)
+
+    def number(self, count: int) -> Count:
+        found = Count(count)
+        found.written = numbers.format_decimal(count, locale=self.locale)
+        return found
 
     def day(self, day: date) -> str:
         return dates.format_date(day, "long", locale=self.locale)
@@ -100,7 +112,7 @@ class Wording:
 def _catalogue(catalogues: Path, asked: babel.Locale) -> support.Translations | None:
     """The catalogue of this language, its region's before its own; a text that is missing in it stays English."""
     for name in dict.fromkeys((str(asked), asked.language)):
-        path = catalogues / CATALOGUE.format(locale=name)
+        path = catalogues / locales.CATALOGUE.format(locale=name)
         if path.is_file():
             with path.open("rb") as file:
                 held = pofile.read_po(file, locale=name)
@@ -109,13 +121,6 @@ def _catalogue(catalogues: Path, asked: babel.Locale) -> support.Translations | 
             compiled.seek(0)
             return support.Translations(compiled, domain="digest")
     return None
-
-
-@functools.cache
-def spoken() -> tuple[str, ...]:
-    """The languages there are texts in, English first."""
-    folder = templating.data_dir("templates") / "locale"
-    return ("en", *sorted(path.parent.parent.name for path in folder.glob(CATALOGUE.format(locale="*"))))
 
 
 def negotiated(accepted: str) -> str | None:
@@ -127,7 +132,7 @@ def negotiated(accepted: str) -> str | None:
         weight = float(match[1]) if match else (0.0 if quality else 1.0)
         if weight > 0 and re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", name):
             wanted.append((-weight, place, name))
-    return babel.negotiate_locale([name for _, _, name in sorted(wanted)], list(spoken()), sep="-")
+    return babel.negotiate_locale([name for _, _, name in sorted(wanted)], list(locales.spoken()), sep="-")
 
 
 @functools.cache
@@ -136,10 +141,9 @@ def of(locale: str) -> Wording:
 
 
 def _locale(name: str) -> babel.Locale:
-    if name == "en":
-        return ENGLISH
     try:
-        return babel.Locale.parse(name.replace("-", "_"))
-    except (babel.UnknownLocaleError, ValueError):
+        known = locales.parse(name)
+    except locales.LocaleError:
         # A mail in English is better than no mail; the language was checked when it was set.
-        return ENGLISH
+        known = "en"
+    return ENGLISH if known == "en" else babel.Locale.parse(known, sep="-")

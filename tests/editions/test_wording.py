@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from babel.messages import catalog, pofile
 
+from digest import locales, templating
 from digest.editions import wording
 
 
@@ -47,6 +48,36 @@ def test_each_language_has_its_way_with_time_once_it_has_a_catalogue(catalogues,
     assert spoken == (day, days, clock, monday)
 
 
+@pytest.mark.parametrize(
+    ("locale", "day", "clock", "number"),
+    [
+        ("en-GB", "5 July 2026", "19:30", "1,200"),
+        ("en-US", "July 5, 2026", "7:30 PM", "1,200"),
+        ("en-DE", "5 July 2026", "19:30", "1.200"),
+        ("de-CH", "5. Juli 2026", "19:30", "1’200"),
+        ("fr-CA", "5 juillet 2026", "19 h 30", "1 200"),
+        ("es-MX", "5 de julio de 2026", "7:30 p.m.", "1,200"),
+        ("ar-EG", "5 يوليو 2026", "7:30 م", "1,200"),
+        ("ar-MA", "5 يوليوز 2026", "19:30", "1.200"),
+        ("ar-LB", "5 تموز 2026", "7:30 م", "1.200"),
+        ("pt-BR", "5 July 2026", "19:30", "1,200"),
+    ],
+)
+def test_a_region_has_its_own_dates_clocks_and_numbers(locale, day, clock, number):
+    say = wording.of(locale)
+    said = (say.day(date(2026, 7, 5)), say.clock(time(19, 30)), str(say.number(1_200)))
+    # With narrow and unbreakable spaces, as each has it.
+    assert tuple(" ".join(text.split()) for text in said) == (day, clock, number)
+    assert say.gettext("Unsubscribe") == wording.of(locale[:2]).gettext("Unsubscribe")
+
+
+def test_a_number_is_written_as_its_locale_does_and_still_chooses_the_form():
+    say = wording.of("de-CH")
+    for count, said in ((1, "Und 1 weiterer Artikel"), (1_200, "Und 1’200 weitere Artikel")):
+        number = say.number(count)
+        assert (say.ngettext(*MORE, number) % {"more": number}).startswith(said)
+
+
 def test_a_catalogue_speaks_and_a_missing_sentence_is_english(catalogues):
     say = wording.Wording("de-AT", catalogues)
     assert say.gettext("Unsubscribe") == "Abmelden"
@@ -86,6 +117,7 @@ def test_the_direction_follows_the_language():
     assert (english.language, wording.of("pt_BR").language) == ("en", "pt-BR")
 
 
+ACCUSATIVE = "\u064b"
 MINUTES = ("%(minutes)s min read", "%(minutes)s min read")
 
 
@@ -100,8 +132,8 @@ MINUTES = ("%(minutes)s min read", "%(minutes)s min read")
             "ar",
             {
                 0: "قراءة 0 دقيقة",
-                1: "قراءة دقيقة (1)",
-                2: "قراءة دقيقتين (2)",
+                1: "قراءة دقيقة واحدة",
+                2: "قراءة دقيقتين",
                 3: "قراءة 3 دقائق",
                 11: "قراءة 11 دقيقة",
                 100: "قراءة 100 دقيقة",
@@ -114,10 +146,37 @@ def test_counts_have_the_forms_of_their_language(locale, counts):
     assert {count: say.ngettext(*MINUTES, count) % {"minutes": count} for count in counts} == counts
 
 
-def test_arabic_has_all_its_six_forms():
+MORE = ("And %(more)s more story: see the full list", "And %(more)s more stories: see the full list")
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ("ولا مقالات أخرى", (0,)),
+        ("ومقال آخر:", (1,)),
+        ("ومقالان آخران:", (2,)),
+        # From three to ten the plural, from eleven the singular in the accusative, at each hundred in the genitive;
+        # beyond a hundred the last two digits decide.
+        ("و%(more)s مقالات أخرى:", (3, 10, 103, 110)),
+        ("و%(more)s مقالًا آخر:", (11, 25, 99, 111, 199)),
+        ("و%(more)s مقال آخر:", (100, 101, 102, 1000)),
+    ],
+)
+def test_arabic_counts_in_six_forms(said, counts):
     say = wording.of("ar")
-    source = ("And %(more)s more story: see the full list", "And %(more)s more stories: see the full list")
-    assert len({say.ngettext(*source, count) for count in (0, 1, 2, 3, 11, 100)}) == 6
+    assert [count for count in counts if not say.ngettext(*MORE, count).startswith(said)] == []
+
+
+def test_every_arabic_noun_is_in_the_accusative_from_eleven_and_not_at_a_hundred():
+    say = wording.of("ar")
+    path = templating.data_dir("templates") / "locale" / locales.CATALOGUE.format(locale="ar")
+    plurals = [message.id for message in pofile.read_po(path.open("rb"), locale="ar") if message.pluralizable]
+    assert len(plurals) >= 7
+    for source in plurals:
+        eleven, hundred = say.ngettext(*source, 11), say.ngettext(*source, 100)
+        # A noun that ends in ة shows no difference; all others are written with the ending -an.
+        assert eleven == hundred or eleven.count(ACCUSATIVE) > hundred.count(ACCUSATIVE), source
+        assert say.ngettext(*source, 3) not in (eleven, hundred), source
 
 
 @pytest.mark.parametrize(

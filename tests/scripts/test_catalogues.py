@@ -6,8 +6,8 @@ import catalogues
 import pytest
 from babel.messages import catalog
 
-from digest import templating
-from digest.editions import typeset, wording
+from digest import locales, templating
+from digest.editions import typeset
 from digest.editions.compose import Composer
 from tests.support.stories import CAST, FULL, MIAS, WEEKLY, read
 
@@ -22,7 +22,7 @@ def test_every_catalogue_is_whole(path):
 
 def test_the_languages_promised_are_there():
     assert {"de", "ar", "fr", "es"} <= set(LANGUAGES)
-    assert set(wording.spoken()) == {"en", *LANGUAGES}
+    assert set(locales.spoken()) == {"en", *LANGUAGES}
 
 
 @pytest.fixture
@@ -55,12 +55,20 @@ def a_catalogue(tmp_path, monkeypatch):
         (lambda held: setattr(held["Hello, %(name)s"], "string", "Hallo"), "lacks %(name)s"),
         (lambda held: setattr(held["Hello, %(name)s"], "string", "Hallo %(nane)s"), "unknown %(nane)s"),
         (lambda held: setattr(held["Hello, %(name)s"], "string", "100 % %(name)s"), "a % that begins no placeholder"),
+        (lambda held: setattr(held[("%(n)s day", "%(n)s days")], "string", ("%(n)s Tag", "Tage")), "lacks %(n)s"),
         (lambda held: held["Hello, %(name)s"].flags.add("fuzzy"), "doubtful (fuzzy)"),
         (lambda held: held.add("Gone", "Weg"), "nobody uses"),
     ],
 )
 def test_what_is_wrong_is_named(a_catalogue, spoil, fault):
     assert a_catalogue(spoil)[0] == [fault]
+
+
+def test_a_word_may_stand_for_a_single_number(a_catalogue):
+    found, _, _ = a_catalogue(
+        lambda held: setattr(held[("%(n)s day", "%(n)s days")], "string", ("ein Tag", "%(n)s T."))
+    )
+    assert found == []
 
 
 def test_an_update_brings_what_is_new_and_takes_what_is_gone(a_catalogue):
