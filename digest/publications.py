@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import addresses, database, errors, subjects, urls, zones
+from digest import addresses, database, errors, locales, subjects, urls, zones
 
 FREQUENCIES = ("instant", "daily", "weekdays", "weekly", "fortnightly", "monthly")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -80,6 +80,7 @@ def _checked(check: Any) -> Any:
 Slug = Annotated[str, AfterValidator(_slug)]
 Colour = Annotated[str, AfterValidator(_colour)]
 Zone = Annotated[str, _checked(_zone)]
+Locale = Annotated[str, _checked(locales.parse)]
 Address = Annotated[str, _checked(_address)]
 Url = Annotated[str, _checked(_http)]
 Pattern = Annotated[str, AfterValidator(_one_line), _checked(subjects.check), Field(max_length=200)]
@@ -148,7 +149,7 @@ class Spec(Part):
     reply_to: Address | None = None
     postal_address: str = Field(min_length=1)
     timezone: Zone = "UTC"
-    locale: str = "en"
+    locale: Locale = "en"
     layout: Line = "digest"
     theme: Theme = Theme()
     subject: Pattern = ""

@@ -16,9 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO, TypeVar
 
-import babel
-
-from digest import addresses, errors, publications, zones
+from digest import addresses, errors, locales, publications, zones
 from digest.audience import foreign, preferences
 
 _T = TypeVar("_T")
@@ -197,7 +195,7 @@ def _row(line: int, cells: dict[str, str]) -> Row:
         line,
         addresses.parse(cells.get("email", "")),
         _parsed(cells, "name", _name),
-        _parsed(cells, "locale", locale),
+        _parsed(cells, "locale", locales.parse),
         wish,
         _state(cells.get("state", "active")),
         consented_at=_parsed(cells, "consented_at", instant),
@@ -237,15 +235,6 @@ def _topics(text: str) -> tuple[str, ...]:
 
 def _name(text: str) -> str:
     return " ".join(text.split())[:200]
-
-
-@functools.lru_cache(maxsize=500)
-def locale(text: str) -> str:
-    """The language tag meant. Raises RowError."""
-    try:
-        return str(babel.Locale.parse(text.replace("_", "-"), sep="-")).replace("_", "-")
-    except (ValueError, babel.UnknownLocaleError):
-        raise RowError(f"'{text}' is no locale; write it like en or de-AT") from None
 
 
 def _state(text: str) -> Told:

@@ -12,11 +12,10 @@ from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
-import babel
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import addresses, errors, publications, zones
+from digest import addresses, errors, locales, publications, zones
 from digest.audience import preferences, start
 from digest.commands import lookup
 from digest.editions import cadence, choose, contents, outline, plan, typeset
@@ -89,8 +88,8 @@ class Proof:
 
 
 async def gather(parts: wiring.Parts, slug: str, wish: Wish) -> Material:
-    """Raises ProofError, PublicationError, PreferenceError, ReaderError or LayoutError for what there is not."""
-    now, locale = parts.clock(), _locale(wish.locale)
+    """Raises Proof-, Locale-, Publication-, Preference-, Reader- or LayoutError for what there is not."""
+    now, locale = parts.clock(), wish.locale and locales.parse(wish.locale)
     layouts = typeset.layouts(*wiring.mail_folders(parts.home).roots(slug))
     if wish.layout is not None and wish.layout not in layouts:
         raise typeset.LayoutError(f"no mail layout '{wish.layout}'; there are: {', '.join(layouts)}")
@@ -151,13 +150,6 @@ def _body(message: email.message.EmailMessage, kind: str) -> str:
     found = message.get_body((kind,))
     assert found is not None
     return str(found.get_content()).replace("\r\n", "\n")
-
-
-def _locale(text: str | None) -> str | None:
-    try:
-        return text and str(babel.Locale.parse(text.replace("-", "_")))
-    except (ValueError, babel.UnknownLocaleError):
-        raise ProofError(f"'{text}' is no locale; write it like en or de-AT") from None
 
 
 async def _reader(connection: AsyncConnection, spec: publications.Spec, wish: Wish) -> Reader:

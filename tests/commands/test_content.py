@@ -137,3 +137,17 @@ def test_an_own_file_that_replaces_none_is_told(operator: Operator) -> None:
     answer = operator("apply", MIAS)
     assert answer.code == 0
     assert "stroy.html takes the place of no file we ship" in answer.complaint
+
+
+def test_a_language_nobody_knows_is_refused_with_those_there_are_texts_in(operator: Operator) -> None:
+    text = MIAS.read_text()
+    wrong = operator.file("wrong.toml", text.replace('locale = "en" ', 'locale = "english"'))
+    answer = operator("apply", wrong)
+    assert answer.code == 2
+    assert (
+        f"{wrong}: locale: 'english' is no locale; write it like en or de-AT (there are texts in en, ar"
+        in answer.complaint
+    )
+    assert operator("apply", operator.file("right.toml", text.replace('locale = "en" ', 'locale = "en_us"'))).code == 0
+    published = operator("apply", operator.file("same.toml", text.replace('locale = "en" ', 'locale = "en-US"')))
+    assert published.out == "mias-feed: unchanged\n"

@@ -8,8 +8,8 @@ import pydantic
 import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 
-from digest import errors, publications
-from digest.audience import models, preferences, rows
+from digest import errors, locales, publications
+from digest.audience import models, preferences
 from digest.web.api import shapes
 from digest.web.api.shapes import Email, Given, Instant, Line, Shown
 
@@ -18,7 +18,7 @@ WISHED = frozenset(("frequency", "weekday", "send_at", "timezone", "topics"))
 
 def _locale(text: str) -> str:
     try:
-        return rows.locale(text)
+        return locales.parse(text)
     except errors.DigestError as error:
         raise ValueError(str(error)) from None
 
