@@ -26,6 +26,9 @@ LAST_YEAR = re.compile(r",?\s+('de'\s+)?y+$")
 # A day of the week that comes again and again.
 WEEKLY = {"en": "{plural}", "de": "{plural}", "fr": "le {day}", "es": "los {plural}", "ar": "كل {day}"}
 
+# Whoever asks in which language to speak asks here.
+spoken = locales.spoken
+
 
 class Count(int):
     """A number that chooses its plural form, and is written as its locale writes it: 1,200 or 1.200."""
@@ -132,7 +135,7 @@ def negotiated(accepted: str) -> str | None:
         weight = float(match[1]) if match else (0.0 if quality else 1.0)
         if weight > 0 and re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", name):
             wanted.append((-weight, place, name))
-    return babel.negotiate_locale([name for _, _, name in sorted(wanted)], list(locales.spoken()), sep="-")
+    return babel.negotiate_locale([name for _, _, name in sorted(wanted)], list(spoken()), sep="-")
 
 
 @functools.cache
