@@ -1,10 +1,11 @@
 """What the web doors are given by whoever starts them."""
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from digest import clock, database, links
+from digest import clerk, clock, database, links
 from digest.audience import entrance, screening, suppression
 
 
@@ -47,3 +48,8 @@ class Parts:
     metrics_token: str = ""
     api_limit: str = "600/minute"
     sign_up: SignUp = field(default_factory=SignUp)
+
+    @functools.cached_property
+    def clerk(self) -> clerk.Clerk:
+        """Whoever writes a little for one reader writes through this, to share a commit with all who do."""
+        return clerk.Clerk(self.db)

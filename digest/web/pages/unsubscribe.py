@@ -4,6 +4,8 @@ Both post to the address in the List-Unsubscribe header; the body tells them apa
 every token, valid or not; a link from before the reader came back changes nothing unless its page said so first.
 """
 
+import functools
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -32,12 +34,11 @@ async def act(request: Request) -> Response:
 async def _one_click(parts: Parts, token: links.MailToken | None) -> None:
     if token is None:
         return
-    async with parts.db.reading() as connection:
+    async with parts.db.glance() as connection:
         answer = await unsubscribe.find_answer(connection, token)
-    if answer is not unsubscribe.Leaving.LEFT:
-        return
-    async with parts.db.transaction() as connection:
-        await unsubscribe.leave(connection, token, door=trail.Door.ONE_CLICK, now=parts.clock())
+    if answer is unsubscribe.Leaving.LEFT:
+        work = functools.partial(unsubscribe.leave, token=token, door=trail.Door.ONE_CLICK, now=parts.clock())
+        await parts.clerk.run(work, order=token.subscription_id)
 
 
 async def _by_page(request: Request) -> Response:
