@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import errors, publications, sql, zones
-from digest.audience import models, trail
+from digest.audience import models, orders, trail
 
 HAVE_WEEKDAY = ("weekly", "fortnightly", "monthly")
 # Long enough to notice a slip, short enough that a forwarded mail does not stay a way to bring somebody back.
@@ -166,7 +166,10 @@ async def change(
 
 def _told(subscription: sa.Row[Any], tell: bool) -> dict[str, Any]:
     """The order for a mail about a change. A welcome that is due says the same."""
-    return {"notice_due": "changed"} if tell and subscription.notice_due is None else {}
+    due = subscription.notice_due
+    if not tell or (due and not orders.ALONGSIDE.issuperset(due.split())):
+        return {}
+    return {"notice_due": orders.added(due, "changed")}
 
 
 async def pause(
@@ -197,13 +200,19 @@ async def resume(connection: AsyncConnection, subscription: sa.Row[Any], *, door
 
 
 async def speak(
-    connection: AsyncConnection, subscription: sa.Row[Any], locale: str | None, *, door: trail.Door, now: datetime
+    connection: AsyncConnection,
+    subscription: sa.Row[Any],
+    locale: str | None,
+    *,
+    door: trail.Door,
+    now: datetime,
+    tell: bool = False,
 ) -> bool:
-    """Mail in this language; None is the Publication's."""
+    """Mail in this language; None is the Publication's. `tell` as for a change."""
     if subscription.locale == locale:
         return False
     before = trail.snapshot(subscription, "locale")
-    await _set(connection, subscription.id, {"locale": locale})
+    await _set(connection, subscription.id, {"locale": locale} | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
     return True
 

@@ -58,14 +58,26 @@ def choice(row: sa.Row[Any]) -> preferences.Choice:
 
 async def find(connection: AsyncConnection, subscription_id: int, *, lock: bool = False) -> Standing | None:
     """None when there is no such Subscription (any more). `lock` when the caller is going to change it."""
+    found = await _found(connection, models.Subscription.id == subscription_id, lock=lock)
+    return found[0] if found else None
+
+
+async def find_all(connection: AsyncConnection, subscriber_id: int, *, lock: bool = False) -> list[Standing]:
+    """All Subscriptions of one person, the oldest first."""
+    return await _found(connection, models.Subscription.subscriber_id == subscriber_id, lock=lock)
+
+
+async def _found(connection: AsyncConnection, which: sa.ColumnElement[bool], *, lock: bool) -> list[Standing]:
     publication = publications.Publication
     statement = (
         query()
         .add_columns(publication.spec)
         .join(publication, publication.id == models.Subscription.publication_id)
-        .where(models.Subscription.id == subscription_id)
+        .where(which)
+        # Locked in order of id, so that two nodes never wait for each other in a ring.
+        .order_by(models.Subscription.id)
     )
     if lock:
         statement = statement.with_for_update(of=models.Subscription)
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else Standing(row, row.email, row.address_key, publications.load(row.spec), choice(row))
+    rows = (await connection.execute(statement)).all()
+    return [Standing(row, row.email, row.address_key, publications.load(row.spec), choice(row)) for row in rows]

@@ -39,6 +39,11 @@ class What(enum.StrEnum):
     FAILING = "failing"
     REACTIVATED = "reactivated"
     REMINDED = "reminded"  # somebody asked for a reader who is one already
+    LINKED = "linked"  # somebody asked for the link to all settings
+
+
+# What anybody may ask for who holds a forwarded mail or knows an address: it takes nobody's undo away.
+IDLE = (What.REMINDED, What.LINKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,7 @@ async def record(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
 async def find_newest(connection: AsyncConnection, subscription_id: int) -> sa.Row[Any] | None:
     found = await connection.execute(
         sa.select(models.Change)
-        # What a stranger asked changes nothing, and takes nobody's undo away.
-        .where(models.Change.subscription_id == subscription_id, models.Change.what != What.REMINDED)
+        .where(models.Change.subscription_id == subscription_id, models.Change.what.not_in(IDLE))
         .order_by(models.Change.id.desc())
         .limit(1)
     )

@@ -41,7 +41,10 @@ NOTICES = ("confirm", "welcome", "goodbye", "already", "changed", "address", "mo
 # Every link a reader may follow to change something, or to see this mail, is a fixed address and the token.
 PATHS = {
     name: f"/{name}/"
-    for name in ("unsubscribe", "less", "pause", "topics", "undo", "mail", "confirm", "address", "moving", "manage")
+    for name in (
+        *("unsubscribe", "less", "pause", "topics", "settings", "undo", "mail"),
+        *("confirm", "address", "moving", "manage"),
+    )
 }
 
 

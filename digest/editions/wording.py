@@ -108,6 +108,10 @@ class Wording:
         # Where CLDR has no name for the place it gives the rest of the zone's: Argentina/Buenos Aires.
         return location.rpartition("/")[2]
 
+    def tongue(self, locale: str) -> str:
+        """What a language is called here: German, Austrian German."""
+        return str(_locale(locale).get_display_name(self.locale) if locale != "en" else self.locale.languages["en"])
+
     def listing(self, names: Sequence[str]) -> str:
         return lists.format_list(names, locale=self.locale)
 

@@ -20,6 +20,7 @@ PRIORITY = 0
 AT_ONCE = 100
 # A welcome names all it tells, as a digest of its Publication would; beyond this many it would grow too large.
 MOST_NAMED = 50
+NO_STORIES = {"selection_id": None, "covered_from": None, "upto": None}
 
 
 async def run(db: database.Database, now: datetime, *, submit: wake.Submit = wake.nobody) -> int:
@@ -57,17 +58,18 @@ async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> i
         new = sa.insert(models.Batch).values(priority=PRIORITY).returning(models.Batch.id)
         batch_id = (await connection.execute(new)).scalar_one()
         await submit(connection, [batch_id])
-        begun = await _beginnings(connection, [row for row in rows if row.notice_due == "welcome"], now)
+        begun = await _beginnings(connection, [row for row in rows if "welcome" in row.notice_due.split()], now)
         deliveries = [
             {
-                "kind": row.notice_due,
+                "kind": kind,
                 "publication_id": row.publication_id,
                 "subscription_id": row.id,
                 "batch_id": batch_id,
                 "created_at": now,
-                **begun.get(row.id, {"selection_id": None, "covered_from": None, "upto": None}),
+                **(begun.get(row.id, NO_STORIES) if kind == "welcome" else NO_STORIES),
             }
             for row in rows
+            for kind in row.notice_due.split()
         ]
         await connection.execute(sa.insert(delivery), deliveries)
         done = sa.update(subscription).where(subscription.id.in_([row.id for row in rows]))

@@ -22,17 +22,17 @@ async def notice(
     find = sa.select(audience.Cadence).where(audience.Cadence.id == row.reader_cadence_id)
     cadence = (await connection.execute(find)).one()
     pause = row.reader_paused_until if row.reader_paused_until and row.reader_paused_until > now else None
-    first_at, zone = _first_at(cadence, spec, pause, now), zones.get(cadence.timezone)
+    due, zone = first_at(cadence, spec, pause, now), zones.get(cadence.timezone)
     return dataclasses.replace(
         # As it happens, there is no day of the first digest.
-        _of_cadence(cadence, upto=first_at.astimezone(zone).date() if first_at else date.max),
+        _of_cadence(cadence, upto=due.astimezone(zone).date() if due else date.max),
         topics=tuple(topic.name for topic in spec.topics if held is not None and topic.slug in held),
         paused=pause.astimezone(zone).date() if pause else None,
         changed=await _changed(connection, row) if row.kind == "changed" else (),
     )
 
 
-def _first_at(cadence: Any, spec: publications.Spec, pause: datetime | None, now: datetime) -> datetime | None:
+def first_at(cadence: Any, spec: publications.Spec, pause: datetime | None, now: datetime) -> datetime | None:
     """When the next digest is due, one of that very instant included where a pause ends."""
     if pause is None and cadence.next_due_at is not None:
         return cadence.next_due_at  # type: ignore[no-any-return]
@@ -46,8 +46,12 @@ async def _changed(connection: AsyncConnection, row: Any) -> tuple[str, ...]:
     last = await trail.find_newest(connection, row.subscription_id)
     if last is None or last.what != trail.What.CHANGED:
         return ()
-    now = {"cadence_id": row.reader_cadence_id, "topic_set_id": row.reader_topic_set_id}
-    names = {"cadence_id": "rhythm", "topic_set_id": "topics"}
+    now = {
+        "cadence_id": row.reader_cadence_id,
+        "topic_set_id": row.reader_topic_set_id,
+        "locale": row.reader_locale,
+    }
+    names = {"cadence_id": "rhythm", "topic_set_id": "topics", "locale": "language"}
     return tuple(names[column] for column, value in now.items() if last.before.get(column, value) != value)
 
 

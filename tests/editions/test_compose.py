@@ -126,7 +126,7 @@ def test_every_link_of_ours_is_a_fixed_address_and_the_token(composer):
     for segments in (variant.html, variant.text):
         before = [segments[at - 1] for at, segment in enumerate(segments) if segment is Slot.TOKEN]
         paths = {text.rpartition("https://mias.example.org")[2] for text in before}
-        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/topics/", "/mail/"}
+        assert paths == {"/unsubscribe/", "/less/", "/pause/", "/topics/", "/settings/", "/mail/"}
 
 
 def test_nothing_internal_is_left_in_a_mail(composer):

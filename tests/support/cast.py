@@ -72,9 +72,10 @@ async def a_subscription(
     choice = values.pop("choice", None) or preferences.fulfil(spec, preferences.Wish(frequency="daily"))
     async with db.transaction() as connection:
         person = sa.insert(models.Subscriber).values(email=email, key=address.key, created_at=NOW)
-        subscriber_id = (await connection.execute(person.returning(models.Subscriber.id))).scalar_one()
         row = {
-            "subscriber_id": subscriber_id,
+            # Given where the reader is a person that is there already.
+            "subscriber_id": values.pop("subscriber_id", None)
+            or (await connection.execute(person.returning(models.Subscriber.id))).scalar_one(),
             "publication_id": publication.id,
             "cadence_id": await preferences.cadence_id(connection, publication.id, choice, NOW),
             "topic_set_id": await preferences.topic_set_id(connection, publication.id, choice.topics),

@@ -1,5 +1,6 @@
 """A pause until a date the reader picks, and its end before that."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from starlette.requests import Request
@@ -58,7 +59,7 @@ async def resume(request: Request) -> Response:
     return await _changed(request)
 
 
-def wished_day(form: dict[str, str], today: date) -> date | None:
+def wished_day(form: Mapping[str, str], today: date) -> date | None:
     """The first day with mail again, None when the form names none we can keep."""
     # Whoever fills in a day means it, though the button before "2 weeks" is still the one pressed.
     until = form.get("until", "")

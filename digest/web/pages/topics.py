@@ -1,5 +1,7 @@
 """Topics: what a reader wants to hear about. The form says all of it, so that sending it twice is the same as once."""
 
+from collections.abc import Mapping
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,16 +28,16 @@ async def act(request: Request) -> Response:
             return visits.lost()
         if refusal := visit.refusal():
             return refusal
-        wanted = _wanted(form, visit.standing.spec.topic_slugs)
-        if wanted is None:
+        chosen = wanted(form, visit.standing.spec.topic_slugs)
+        if chosen is None:
             return visit.page("topics.html", status=400, mistake=True)
         await undo.bring_back(connection, visit)
-        await _choose(connection, visit, wanted)
+        await _choose(connection, visit, chosen)
     after = await visits.look(request)
     return after.page("changed.html") if after else visits.lost()
 
 
-def _wanted(form: dict[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:
+def wanted(form: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:
     """Those ticked; () for everything, None if nothing was chosen at all."""
     ticked = tuple(slug for slug in known if FIELD + slug in form)
     # Whoever ticks all there are means those to come as well, and what has no topic.

@@ -1,0 +1,114 @@
+"""A visit by the link to all settings: who came, and all they have from us. It opens more than a mail's own links do.
+
+Finds the Subscriptions behind a manage token and shows pages about them; leaves no rows itself.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from digest import links
+from digest.audience import models, preferences, standing
+from digest.web import render, visits
+from digest.web.parts import Parts
+
+State = models.SubscriptionState
+# As the mail with the link says; see outbox.writer.
+MAX_AGE = timedelta(hours=24)
+# Whose link has expired may have another mailed: who they are is still beyond doubt.
+EVER = timedelta(days=365 * 100)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A link to all settings that still holds. `here` is the Subscription whose mail it came by."""
+
+    parts: Parts
+    text: str
+    token: links.ConfirmToken
+    here: standing.Standing
+    all: tuple[standing.Standing, ...]
+    undoable: frozenset[int]
+    now: datetime
+
+    @property
+    def root(self) -> str:
+        return root(self.parts, self.here)
+
+    @cached_property
+    def by_slug(self) -> dict[str, standing.Standing]:
+        return {one.spec.slug: one for one in self.all}
+
+    @property
+    def zone(self) -> str:
+        """Where this person is: the zone of this Subscription, or of another if this one comes as it happens."""
+        timed = [one.choice.timezone for one in (self.here, *self.all) if one.choice.frequency != "instant"]
+        return timed[0] if timed else ""
+
+    def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
+        words = {"visit": self, "root": self.root, "token": self.text, "reader": self.here.email}
+        return render.page(name, self.here.spec, status=status, locale=self.here.subscription.locale, **words | context)
+
+
+def root(parts: Parts, found: standing.Standing) -> str:
+    """The path the service is mounted at, as the links in the mails have it."""
+    return urlsplit(found.spec.base_url or parts.base_url).path.rstrip("/")
+
+
+def read_token(request: Request) -> links.ConfirmToken | None:
+    """The token, however old it is."""
+    parts = visits.parts(request)
+    return parts.signer.read_manage_token(request.path_params["token"], parts.clock(), EVER)
+
+
+async def look(request: Request) -> Visit | Response:
+    """A visit that only reads, or the page that says why there is none."""
+    async with visits.parts(request).db.reading() as connection:
+        return await _find(request, connection, lock=False)
+
+
+@asynccontextmanager
+async def change(request: Request) -> AsyncIterator[tuple[AsyncConnection, Visit | Response]]:
+    """A visit that may change something, in a transaction of its own."""
+    if read_token(request) is None:
+        # Strays and forgeries never get near the write lock.
+        async with visits.parts(request).db.reading() as connection:
+            yield connection, visits.lost()
+        return
+    async with visits.parts(request).db.transaction() as connection:
+        yield connection, await _find(request, connection, lock=True)
+
+
+async def _find(request: Request, connection: AsyncConnection, *, lock: bool) -> Visit | Response:
+    token, parts = read_token(request), visits.parts(request)
+    here = token and await standing.find(connection, token.subscription_id)
+    if not token or not here:
+        return visits.lost()
+    now, text = parts.clock(), request.path_params["token"]
+    if now - token.asked_at > MAX_AGE or token.generation != here.subscription.generation:
+        return _expired(parts, here, token, text)
+    # What was read before the lock may have changed.
+    everything = await standing.find_all(connection, here.subscription.subscriber_id, lock=lock)
+    undoable = [one.subscription.id for one in everything if await _is_undoable(connection, one, now)]
+    [here] = [one for one in everything if one.subscription.id == here.subscription.id]
+    return Visit(parts, text, token, here, tuple(everything), frozenset(undoable), now)
+
+
+async def _is_undoable(connection: AsyncConnection, one: standing.Standing, now: datetime) -> bool:
+    return await preferences.find_undoable(connection, one.subscription.id, now) is not None
+
+
+def _expired(parts: Parts, here: standing.Standing, token: links.ConfirmToken, text: str) -> Response:
+    words = {"root": root(parts, here), "token": text, "reader": visits.masked(here.email)}
+    # A link from before they left and came back is nobody's to renew.
+    may_renew = token.generation == here.subscription.generation
+    locale = here.subscription.locale
+    return render.page("expired.html", here.spec, status=410, locale=locale, may_renew=may_renew, **words)
