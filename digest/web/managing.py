@@ -54,7 +54,7 @@ class Visit:
         return timed[0] if timed else ""
 
     def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
-        words = {"visit": self, "root": self.root, "token": self.text, "reader": self.here.email}
+        words: dict[str, Any] = {"visit": self, "root": self.root, "token": self.text, "reader": self.here.email}
         return render.page(name, self.here.spec, status=status, locale=self.here.subscription.locale, **words | context)
 
 
@@ -107,7 +107,7 @@ async def _is_undoable(connection: AsyncConnection, one: standing.Standing, now:
 
 
 def _expired(parts: Parts, here: standing.Standing, token: links.ConfirmToken, text: str) -> Response:
-    words = {"root": root(parts, here), "token": text, "reader": visits.masked(here.email)}
+    words: dict[str, Any] = {"root": root(parts, here), "token": text, "reader": visits.masked(here.email)}
     # A link from before they left and came back is nobody's to renew.
     may_renew = token.generation == here.subscription.generation
     locale = here.subscription.locale
