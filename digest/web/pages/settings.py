@@ -4,6 +4,8 @@ A mail may be forwarded, and its links with it; so they open what is small, and 
 mailbox. The answer is the same whether a mail was ordered now or a moment ago.
 """
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
