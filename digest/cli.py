@@ -207,6 +207,19 @@ def preview(
     return preview.write(publication, out, wish, with_pictures=png, now=now)
 
 
+@app.command()
+def embed(
+    publication: Slug,
+    frame: Annotated[bool, typer.Option("--frame", help="An iframe with the page of this service.")] = False,
+    locale: Locale = None,
+    json: Json = False,
+) -> int:
+    """Print a sign-up form to paste into a website. It works without a script."""
+    from digest.commands import embedding
+
+    return embedding.show(publication, locale, as_frame=frame, as_json=json)
+
+
 @app.command("send-test")
 def send_test(
     publication: Slug,

@@ -42,7 +42,8 @@ def _due() -> sa.Select[Any]:
         sa.select(subscription, audience.TopicSet.topics)
         .outerjoin(audience.TopicSet, audience.TopicSet.id == subscription.topic_set_id)
         .where(subscription.notice_due.is_not(None))
-        .order_by(subscription.id)
+        # As the index has them: by id alone, SQLite would walk all readers to find these few.
+        .order_by(subscription.notice_due, subscription.id)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True, of=subscription)
     )

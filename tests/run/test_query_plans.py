@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from digest import prepared
+from digest import addresses, prepared, publications
 from digest.articles.pictures import prune as picture_prune
-from digest.outbox import prune
+from digest.audience import entrance, erase, preferences, rates, signup
+from digest.outbox import prune, unconfirmed
 from tests.support import world as worlds
 
 pytestmark = pytest.mark.anyio
@@ -25,9 +26,18 @@ GROWING = (
     "suppressions",
     "selections",
     "pictures",
+    "consents",
+    "sign_ups",
+    "rates",
 )
 # Partial indexes of the few rows that are still to be dealt with: to walk one of them is the point.
-SMALL = ("ix_deliveries_retry", "ix_deliveries_batch", "ix_deliveries_in_flight", "ix_editions_state")
+SMALL = (
+    "ix_deliveries_retry",
+    "ix_deliveries_batch",
+    "ix_deliveries_in_flight",
+    "ix_editions_state",
+    "ix_subscriptions_pending",
+)
 
 
 @pytest.fixture
@@ -77,6 +87,20 @@ async def test_no_pass_walks_a_table_that_grows(
         await world.parts.meter.text()
         await world.run()
         await prune.run(world.parts.db, timedelta(days=1), world.now + timedelta(days=90))
+        await _sign_up(world, "dora@example.org")
+        await world.run()
+        await unconfirmed.run(world.parts.db, world.now + timedelta(days=4))
+        await rates.prune(world.parts.db, world.now + timedelta(days=40))
+        async with world.parts.db.transaction() as connection:
+            await erase.erase(connection, world.parts.hasher, "anna@example.org", now=world.now)
         await picture_prune.run(world.parts.db, timedelta(days=1), world.now)
         assert len(world.mails) > 4
     assert walks == {}
+
+
+async def _sign_up(world: worlds.World, email: str) -> None:
+    choice = preferences.fulfil(publications.load(world.publication.spec), preferences.Wish("daily"))
+    request = signup.Request(world.publication.id, addresses.parse(email), choice)
+    form = entrance.Form(request, entrance.Origin("a", "b"), "https://mia.example/")
+    async with world.parts.db.transaction() as connection:
+        assert await entrance.enter(connection, world.parts.hasher, form, entrance.Rules(), world.now)
