@@ -70,13 +70,17 @@ class Smtp(Part):
 
 
 class Web(Part):
-    """`proxies` are addresses and networks whose word counts on where a request came from."""
+    """`proxies` are addresses and networks whose word counts on where a request came from, `hosts` names we answer to
+    besides those in links.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    hosts: tuple[str, ...] = ()
+    hsts_days: int = Field(0, ge=0, le=3650)
 
-    @pydantic.field_validator("proxies", mode="before")
+    @pydantic.field_validator("proxies", "hosts", mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         return _listed(value)

@@ -142,6 +142,8 @@ class Daemon:
             metrics_token=self.parts.settings.metrics.secret(),
             api_limit=self.parts.settings.api.limit,
             sign_up=wiring.sign_up(self.parts.settings),
+            hosts=self.parts.settings.web.hosts,
+            hsts_days=self.parts.settings.web.hsts_days,
         )
         # Access lines would put tokens into the log.
         options = uvicorn.Config(

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from digest import database
 from digest.articles.pictures import rows as pictures
-from digest.web import guard, offers, operations
+from digest.web import guard, hosts, offers, operations
 from digest.web.api import route as api, routes
 from digest.web.pages import (
     confirm,
@@ -84,7 +84,8 @@ def create(parts: Parts) -> FastAPI:
     for failure in FAILURES:
         app.add_exception_handler(failure, problems.unavailable)
     app.add_exception_handler(Exception, problems.broken)
-    app.add_middleware(guard.Guard)
+    app.add_middleware(hosts.Hosts, db=parts.db, base_url=parts.base_url, own=parts.hosts)
+    app.add_middleware(guard.Guard, hsts_days=parts.hsts_days)
     return app
 
 

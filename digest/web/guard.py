@@ -32,8 +32,10 @@ log = structlog.get_logger()
 class Guard:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, hsts_days: int = 0) -> None:
         self.app = app
+        # RFC 6797 §7.2: not over plain HTTP, where anybody could have said it.
+        self._hsts = f"max-age={hsts_days * 24 * 3600}" if hsts_days else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,6 +50,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if self._hsts and scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", self._hsts)
             await send(message)
 
         try:

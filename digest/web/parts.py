@@ -34,7 +34,7 @@ class Parts:
     """`view` gives one sent mail as HTML, or None when it is no longer kept; `probe` looks whether all is well.
 
     `measure` gives the metrics as text, to whoever brings `metrics_token`; without a token, to nobody.
-    `api_limit` is how often one key may come.
+    `api_limit` is how often one key may come. `hosts` are names we answer to besides those in links.
     """
 
     db: database.Database
@@ -48,6 +48,8 @@ class Parts:
     metrics_token: str = ""
     api_limit: str = "600/minute"
     sign_up: SignUp = field(default_factory=SignUp)
+    hosts: tuple[str, ...] = ()
+    hsts_days: int = 0
 
     @functools.cached_property
     def clerk(self) -> clerk.Clerk:

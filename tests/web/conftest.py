@@ -43,7 +43,7 @@ class Site:
     async def probe(self) -> parts.Readiness:
         return self.readiness
 
-    def parts(self) -> parts.Parts:
+    def parts(self, **more: Any) -> parts.Parts:
         return parts.Parts(
             db=self.db,
             signer=self.signer,
@@ -52,6 +52,7 @@ class Site:
             base_url="https://digest.example.org",
             view=self.view,
             probe=self.probe,
+            **more,
         )
 
     def app(self) -> FastAPI:
