@@ -54,8 +54,6 @@ async def test_machines_ask_for_health_under_any_name(site):
 @pytest.mark.parametrize(
     ("scheme", "days", "said"), [("https", 2, "max-age=172800"), ("http", 2, None), ("https", 0, None)]
 )
-    ("scheme", "days", "said"), [("https", 2, "max-age=172800"), ("http", 2, None), ("https", 0, None)]
-)
 async def test_https_is_asked_for_where_it_is_used_and_wanted(site, scheme, days, said):
     made = app.create(site.parts(hsts_days=days))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url=f"{scheme}://{OWN}") as client:
