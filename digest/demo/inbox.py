@@ -36,12 +36,13 @@ MAIL_POLICY = (
 
 
 class Inbox:
-    """Reads the mail server's memory; `readers` lend names and zones to addresses."""
+    """Reads the mail server's memory; `readers` lend names and zones to addresses, `sign_up` is where new ones come in."""
 
     def __init__(self, server: MailServer, base_url: str) -> None:
         self._server, self._base_url = server, base_url
         self._letters: list[Letter] = []
         self.readers: dict[str, Reader] = {}
+        self.sign_up = ""
         self._templates = templating.environment([templating.data_dir("templates") / "demo"])
 
     def letters(self) -> Sequence[Letter]:
@@ -159,7 +160,7 @@ class Inbox:
     def _page(self, name: str, **context: Any) -> HTMLResponse:
         nonce = secrets.token_urlsafe(12)
         template: jinja2.Template = self._templates.get_template(name)
-        html = template.render(nonce=nonce, total=len(self.letters()), **context)
+        html = template.render(nonce=nonce, sign_up=self.sign_up, total=len(self.letters()), **context)
         headers = {
             "Content-Security-Policy": PAGE_POLICY.format(nonce=nonce),
             "Referrer-Policy": "same-origin",

@@ -21,7 +21,12 @@ FOLDER = templating.data_dir("config") / "demo"
 # What the feed calls its own site; served from here, its links are ours.
 WRITTEN_AS = "https://feed.example/"
 PATH = "/sample/"
-POLICY = "default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+# The form at the end of every article, as `digest embed mias-feed --frame` prints it.
+SIGN_UP = "/embed/mias-feed"
+POLICY = (
+    "default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self' data:; frame-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 def feed(base_url: str) -> bytes:
@@ -69,5 +74,5 @@ class Site:
         nonce = secrets.token_urlsafe(12)
         template: jinja2.Template = self._templates.get_template("article.html")
         # The body was sanitised when it was stored.
-        html = template.render(article=row, nonce=nonce)
+        html = template.render(article=row, nonce=nonce, sign_up=SIGN_UP)
         return HTMLResponse(html, headers={"Content-Security-Policy": POLICY.format(nonce=nonce)})

@@ -69,6 +69,7 @@ async def opened(wish: Wish, home: Path, listening: socket.socket, out: Console)
         transport = wiring.transport_of(settings)
         await transport.open()
         stack.push_async_callback(transport.close)
+        inbox.sign_up = f"/subscribe/{programme.spec.slug}"
         turned.set(programme.begins_at)
         _announce(out, home, server, programme)
         yield Stage(out, parts, turned, parts.sender(transport), programme, inbox)
