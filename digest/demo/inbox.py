@@ -36,7 +36,7 @@ MAIL_POLICY = (
 
 
 class Inbox:
-    """Reads the mail server's memory; `readers` lend names and zones to addresses, `sign_up` is where new ones come in."""
+    """Reads the mail server's memory; `readers` lend names and zones to addresses, `sign_up` is the page for others."""
 
     def __init__(self, server: MailServer, base_url: str) -> None:
         self._server, self._base_url = server, base_url
