@@ -92,7 +92,7 @@ async def test_what_is_not_there_is_not_found(played, path):
 async def test_every_link_of_a_mail_leads_to_a_page(played):
     links = Hrefs(newest_to(played, "kenji.mori@example.org").html).links
     kinds = {re.sub(r"http://[^/]+/(\w+).*|(mailto):.*", r"\1\2", link) for link in links}
-    assert kinds == {"sample", "unsubscribe", "less", "pause", "topics", "mail", "mailto"}
+    assert kinds == {"sample", "unsubscribe", "less", "pause", "topics", "settings", "mail", "mailto"}
     for link in {link for link in links if not link.startswith("mailto:")}:
         assert (await played.site.get(link)).status_code == 200, link
 
