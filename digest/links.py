@@ -44,6 +44,13 @@ class ConfirmToken(NamedTuple):
     asked_at: datetime
 
 
+class ChangeToken(NamedTuple):
+    """What a link to agree to another address says: which change, and when its mail was written."""
+
+    change_id: int
+    asked_at: datetime
+
+
 class Signer:
     """Signs with the newest key and verifies with all, so that rotating keys breaks no link already sent."""
 
@@ -68,13 +75,13 @@ class Signer:
     def confirm_token(self, subscription_id: int, generation: int, at: datetime) -> str:
         return self._confirm.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
 
-    def address_token(self, subscription_id: int, generation: int, at: datetime) -> str:
+    def address_token(self, change_id: int, at: datetime) -> str:
         """To have somebody's mail come here from now on; that it is not a sign-up is why it is none of those."""
-        return self._address.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
+        return self._address.sign(_pack(change_id, 0, int(at.timestamp()))).decode()
 
-    def moving_token(self, subscription_id: int, generation: int, at: datetime) -> str:
+    def moving_token(self, change_id: int, at: datetime) -> str:
         """To let one's mail go to another address."""
-        return self._moving.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
+        return self._moving.sign(_pack(change_id, 0, int(at.timestamp()))).decode()
 
     def manage_token(self, subscription_id: int, generation: int, at: datetime) -> str:
         """To all of one's settings and data, which is more than a forwarded mail may open."""
@@ -84,11 +91,13 @@ class Signer:
         """None also when older than `max_age`. `now` is handed in because link age follows the caller's clock."""
         return self._read_timed(self._confirm, text, now, max_age)
 
-    def read_address_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
-        return self._read_timed(self._address, text, now, max_age)
+    def read_address_token(self, text: str, now: datetime, max_age: timedelta) -> ChangeToken | None:
+        found = self._read_timed(self._address, text, now, max_age)
+        return ChangeToken(found.subscription_id, found.asked_at) if found else None
 
-    def read_moving_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
-        return self._read_timed(self._moving, text, now, max_age)
+    def read_moving_token(self, text: str, now: datetime, max_age: timedelta) -> ChangeToken | None:
+        found = self._read_timed(self._moving, text, now, max_age)
+        return ChangeToken(found.subscription_id, found.asked_at) if found else None
 
     def read_manage_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
         return self._read_timed(self._manage, text, now, max_age)

@@ -99,13 +99,13 @@ def _sqlite_whole(element: Any, compiler: Any, **kw: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **kw)} AS INTEGER)"
 
 
-def among(column: Any, states: Iterable[enum.StrEnum]) -> sa.ColumnElement[bool]:
-    """`column IN (…)` with the states written out, to be found by a partial index with the same condition.
+def among(column: Any, states: Iterable[str]) -> sa.ColumnElement[bool]:
+    """`column IN (…)` with the states (or other words of ours) written out, as a partial index has its condition.
 
     SQLite uses such an index only for a query that repeats its condition word for word; bound values do not count.
     Nor does SQLAlchemy have to write such a statement anew each time.
     """
-    written = ", ".join(repr(state.value) for state in states)
+    written = ", ".join(repr(str(state)) for state in states)
     found: sa.ColumnElement[bool] = column.op("IN", is_comparison=True)(sa.literal_column(f"({written})"))
     return found
 

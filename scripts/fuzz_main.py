@@ -197,9 +197,7 @@ def _fuzz_pages(url: str, given: argparse.Namespace) -> fuzz_pages.Pages:
             signer.mail_token(reader, dice.randrange(1, 3), dice.randrange(50)),
             signer.confirm_token(reader, 1, at),
         )
-        return dice.choice(
-            (*kinds, signer.manage_token(reader, 1, at), signer.moving_token(reader, 1, at), SLUG, "x.y.z")
-        )
+        return dice.choice((*kinds, signer.manage_token(reader, 1, at), signer.moving_token(reader, at), SLUG, "x.y.z"))
 
     pages = fuzz_pages.Pages(url, token, dice)
     pages.run(given.seconds * (1 - given.share))

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest.audience import entrance, models, suppression
+from digest.audience import address_changes, entrance, models, suppression
 
 
 async def erase(connection: AsyncConnection, hasher: suppression.Hasher, address_key: str, *, now: datetime) -> bool:
@@ -22,6 +22,7 @@ async def erase(connection: AsyncConnection, hasher: suppression.Hasher, address
     theirs = sa.select(models.Subscription.id).where(models.Subscription.subscriber_id == subscriber_id)
     for model in (models.Change, models.Consent):
         await connection.execute(sa.delete(model).where(model.subscription_id.in_(theirs)))
+    await address_changes.withdraw(connection, subscriber_id)
     await connection.execute(sa.delete(models.Subscription).where(models.Subscription.subscriber_id == subscriber_id))
     await connection.execute(sa.delete(models.Subscriber).where(models.Subscriber.id == subscriber_id))
     return True

@@ -51,6 +51,25 @@ class TopicSet(database.Base):
     topics: orm.Mapped[list[Any]]
 
 
+class AddressChange(database.Base):
+    """The address a person wants to move to, and which of the two has agreed; the newest wish only.
+
+    `subscription_id` is the one in whose name both are asked.
+    """
+
+    __tablename__ = "address_changes"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own declaration
+    id: orm.Mapped[int] = orm.mapped_column(database.Key, primary_key=True)
+    subscriber_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, unique=True)
+    subscription_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    email: orm.Mapped[str]
+    key: orm.Mapped[str]
+    asked_at: orm.Mapped[datetime]
+    old_agreed_at: orm.Mapped[datetime | None]
+    new_agreed_at: orm.Mapped[datetime | None]
+    done_at: orm.Mapped[datetime | None]
+
+
 class Cadence(database.Base):
     """One choice of frequency, weekday, local time and zone, shared by all who chose the same: due work is found among
     some hundred rows and never by looking at readers.

@@ -18,7 +18,7 @@ from digest.audience import models, trail
 LINK_PAUSE = timedelta(hours=1)
 LINKS_A_DAY = 3
 # What says nothing of how a reader stands, so that another mail may have to.
-ALONGSIDE = frozenset({"manage"})
+ALONGSIDE = frozenset({"manage", "moving", "address", "taken"})
 
 
 def added(due: str | None, kind: str) -> str:

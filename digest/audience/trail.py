@@ -39,6 +39,7 @@ class What(enum.StrEnum):
     FAILING = "failing"
     REACTIVATED = "reactivated"
     REMINDED = "reminded"  # somebody asked for a reader who is one already
+    MOVED = "moved"  # to another address
     LINKED = "linked"  # somebody asked for the link to all settings
 
 

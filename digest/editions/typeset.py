@@ -37,7 +37,7 @@ FAULTS = (
 BASE = "digest"
 # The form of a single Article sent as it happens.
 INSTANT = "instant"
-NOTICES = ("confirm", "welcome", "goodbye", "already", "changed", "address", "moving", "manage")
+NOTICES = ("confirm", "welcome", "goodbye", "already", "changed", "address", "moving", "taken", "manage")
 # Every link a reader may follow to change something, or to see this mail, is a fixed address and the token.
 PATHS = {
     name: f"/{name}/"

@@ -137,15 +137,18 @@ def in_doubt(row: Any, *, slot: str, frequency: str) -> record.Settled:
 
 
 async def withhold_erased(connection: AsyncConnection, batch_id: int, now: datetime) -> None:
-    """Deliveries whose Subscription is gone can never be handed over."""
+    """Deliveries whose Subscription is gone, or the change of address they ask about, can never be handed over."""
     delivery = models.Delivery
     left = sa.and_(
         delivery.batch_id == batch_id,
         sql.among(delivery.state, models.OPEN),
         delivery.state.in_(facts.HANDED_OVER),
     )
-    gone = ~sa.exists().where(audience.Subscription.id == delivery.subscription_id)
-    values = {"state": models.DeliveryState.WITHHELD, "reason": "erased", "finished_at": now}
+    change = sa.exists().where(audience.AddressChange.id == delivery.address_change_id)
+    over = sa.and_(delivery.address_change_id.is_not(None), ~change)
+    gone = sa.or_(~sa.exists().where(audience.Subscription.id == delivery.subscription_id), over)
+    reason = sa.case((over, "the address is no longer to be changed"), else_="erased")
+    values = {"state": models.DeliveryState.WITHHELD, "reason": reason, "finished_at": now}
     await connection.execute(sa.update(delivery).where(left, gone).values(values))
 
 

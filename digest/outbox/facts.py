@@ -20,7 +20,8 @@ from digest.audience import models as audience, suppression
 from digest.outbox import handover, models
 
 _DELIVERY = (
-    *("id", "kind", "publication_id", "edition_id", "subscription_id", "state", "tries", "doubts"),
+    *("id", "kind", "publication_id", "edition_id", "subscription_id", "address_change_id"),
+    *("state", "tries", "doubts"),
     *("covered_from", "upto", "selection_id", "relay"),
     *("first_tried_at", "handed_over_at", "created_at"),
 )
@@ -28,6 +29,8 @@ _READER = (
     *("state", "generation", "cadence_id", "topic_set_id", "covered_to"),
     *("last_date", "last_instant_at", "paused_until", "locale"),
 )
+# Notices to an address that is not the reader's (yet).
+ELSEWHERE = ("address", "taken")
 HANDED_OVER = (models.DeliveryState.QUEUED, models.DeliveryState.DOUBTFUL)
 
 
@@ -42,6 +45,7 @@ class Look(NamedTuple):
     publication_id: int
     edition_id: int | None
     subscription_id: int
+    address_change_id: int | None
     state: models.DeliveryState
     tries: int
     doubts: int
@@ -155,13 +159,14 @@ def _instant(value: str | datetime) -> datetime:
 
 def _look() -> Any:
     delivery, subscription, subscriber = models.Delivery, audience.Subscription, audience.Subscriber
+    change = audience.AddressChange
     return _those(
         sa.select(
             *(getattr(delivery, name) for name in _DELIVERY),
             *(getattr(subscription, name).label(f"reader_{name}") for name in _READER),
-            subscriber.email,
-            subscriber.key.label("address_key"),
-            subscriber.name,
+            _address(change.email, subscriber.email).label("email"),
+            _address(change.key, subscriber.key).label("address_key"),
+            _address(sa.literal_column("''"), subscriber.name).label("name"),
             _busy().label("is_busy"),
         )
     )
@@ -169,12 +174,21 @@ def _look() -> Any:
 
 def _those(chosen: Any) -> Any:
     delivery, subscription, subscriber = models.Delivery, audience.Subscription, audience.Subscriber
+    change = audience.AddressChange
     return (
         chosen.join(subscription, subscription.id == delivery.subscription_id)
         .join(subscriber, subscriber.id == subscription.subscriber_id)
+        .outerjoin(change, change.id == delivery.address_change_id)
+        # What asks about a change that is gone has no facts any more; else it would go to the address there is.
+        .where(sa.or_(delivery.address_change_id.is_(None), change.id.is_not(None)))
         .where(sql.listed(delivery.id, "ids"), sql.among(delivery.state, HANDED_OVER))
         .order_by(delivery.id)
     )
+
+
+def _address(of_change: Any, of_reader: Any) -> sa.ColumnElement[str]:
+    """Where a mail goes: a question for the new address there, and under nobody's name, all else to the reader."""
+    return sa.case((sql.among(models.Delivery.kind, ELSEWHERE), of_change), else_=of_reader)
 
 
 def _busy() -> sa.ColumnElement[bool]:
@@ -214,7 +228,7 @@ def is_doubtful(row: Any) -> bool:
 def _is_suppressed(facts: Facts) -> bool:
     """Who was erased may come back by their own wish, so one request to confirm may go out."""
     reason = facts.mark[1]
-    return not suppression.may_ask(reason) if facts.row.kind == "confirm" else reason is not None
+    return not suppression.may_ask(reason) if facts.row.kind in ("confirm", "address") else reason is not None
 
 
 def attempt_until(row: Any, occasion: handover.Occasion | None) -> datetime:

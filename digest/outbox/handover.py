@@ -81,8 +81,10 @@ _NOTICES = {
     "already": (SubscriptionState.ACTIVE,),
     "changed": (SubscriptionState.ACTIVE,),
     # To a new address, which has to say yes, and to the old one, which has to as well.
-    "address": (SubscriptionState.PENDING,),
+    "address": (SubscriptionState.ACTIVE, SubscriptionState.FAILING),
     "moving": (SubscriptionState.ACTIVE, SubscriptionState.FAILING),
+    # To an address that cannot be the new one, for it is somebody's.
+    "taken": (SubscriptionState.ACTIVE, SubscriptionState.FAILING),
     "manage": (SubscriptionState.ACTIVE, SubscriptionState.FAILING, SubscriptionState.UNSUBSCRIBED),
 }
 

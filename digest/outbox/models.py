@@ -84,6 +84,8 @@ class Delivery(database.Base):
     publication_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
     edition_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     subscription_id: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    # Of a notice about another address; it goes once that change is gone.
+    address_change_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     batch_id: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     state: orm.Mapped[DeliveryState] = orm.mapped_column(database.states(DeliveryState), default=DeliveryState.QUEUED)
     covered_from: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)

@@ -5,6 +5,7 @@ signed, tried and recorded like any digest. A welcome may carry the newest stori
 and `covered_to` is at the head from that very transaction on, so that no digest tells them again.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import database, publications, sql
-from digest.audience import models as audience
+from digest.audience import address_changes, models as audience
 from digest.editions import choose, contents
 from digest.outbox import models, selections, wake
 
@@ -59,23 +60,38 @@ async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> i
         new = sa.insert(models.Batch).values(priority=PRIORITY).returning(models.Batch.id)
         batch_id = (await connection.execute(new)).scalar_one()
         await submit(connection, [batch_id])
+        changes = await _address_changes(connection, rows)
         begun = await _beginnings(connection, [row for row in rows if "welcome" in row.notice_due.split()], now)
         deliveries = [
             {
                 "kind": kind,
                 "publication_id": row.publication_id,
                 "subscription_id": row.id,
+                "address_change_id": changes.get(row.subscriber_id) if kind in address_changes.ASKING else None,
                 "batch_id": batch_id,
                 "created_at": now,
                 **(begun.get(row.id, NO_STORIES) if kind == "welcome" else NO_STORIES),
             }
             for row in rows
             for kind in row.notice_due.split()
+            # A change that was withdrawn a moment ago asks nobody.
+            if kind not in address_changes.ASKING or row.subscriber_id in changes
         ]
-        await connection.execute(sa.insert(delivery), deliveries)
+        if deliveries:
+            await connection.execute(sa.insert(delivery), deliveries)
         done = sa.update(subscription).where(subscription.id.in_([row.id for row in rows]))
         await connection.execute(done.values(notice_due=None))
         return len(rows)
+
+
+async def _address_changes(connection: AsyncConnection, rows: Sequence[Any]) -> dict[int, int]:
+    """The changes of address that mails are due about, by Subscriber."""
+    change = audience.AddressChange
+    theirs = [row.subscriber_id for row in rows if not set(address_changes.ASKING).isdisjoint(row.notice_due.split())]
+    if not theirs:
+        return {}
+    found = sa.select(change.subscriber_id, change.id).where(change.subscriber_id.in_(theirs))
+    return {row.subscriber_id: row.id for row in await connection.execute(found)}
 
 
 async def _beginnings(connection: AsyncConnection, rows: list[Any], now: datetime) -> dict[int, dict[str, int]]:

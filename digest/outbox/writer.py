@@ -13,7 +13,7 @@ from typing import Any
 
 from digest import addresses, database, links, publications
 from digest.editions import blocks, choose, compose, contents, look, outline
-from digest.outbox import dkim, headers, message, selections, telling
+from digest.outbox import dkim, facts, headers, message, selections, telling
 from digest.outbox.transports import transport
 
 # A variant is some 100 KB of prepared bytes; a Batch can hold a few hundred of them.
@@ -94,12 +94,8 @@ class Writer:
     ) -> None:
         self._db, self._composer, self._signer, self._imprint = db, composer, signer, imprint
         self._kept: OrderedDict[Key, Ready] = OrderedDict()
-        self._expiring = {
-            "confirm": signer.confirm_token,
-            "address": signer.address_token,
-            "moving": signer.moving_token,
-            "manage": signer.manage_token,
-        }
+        self._expiring = {"confirm": signer.confirm_token, "manage": signer.manage_token}
+        self._agreeing = {"address": signer.address_token, "moving": signer.moving_token}
 
     def find(self, key: Key) -> Ready | None:
         if key in self._kept:
@@ -144,6 +140,10 @@ class Writer:
         """What asks for a yes, or opens more than its mail needs, has a link that expires; all others work for ever."""
         if make := self._expiring.get(row.kind):
             return make(row.subscription_id, row.reader_generation, now)
+        if agree := self._agreeing.get(row.kind):
+            return agree(row.address_change_id, now)
+        if row.kind in facts.ELSEWHERE:
+            return ""  # a stranger is given nothing by which to act for a reader
         return self._signer.mail_token(row.subscription_id, row.reader_generation, row.id)
 
     async def shown(self, order: Order) -> compose.Variant:

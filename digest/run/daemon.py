@@ -21,7 +21,7 @@ import uvicorn
 from digest import config, errors, links
 from digest.articles import release
 from digest.articles.pictures import gather, prune as picture_prune
-from digest.audience import entrance, rates
+from digest.audience import address_changes, entrance, rates
 from digest.editions import plan
 from digest.outbox import crew, fill, notices, prune, reading, unconfirmed
 from digest.run import bugs, exposing, loops, passes, processes, pulse, schedule, wiring
@@ -198,6 +198,7 @@ class Daemon:
                 "pictures": pictures,
                 "answers": await once.prune(self.parts.db, self.parts.clock()),
                 "unconfirmed": await unconfirmed.run(self.parts.db, self.parts.clock()),
+                "address_changes": await address_changes.prune(self.parts.db, self.parts.clock()),
                 "rates": await rates.prune(self.parts.db, self.parts.clock()),
             }
             if pruned != prune.Pruned() or any(counts.values()):

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import errors, links, publications, zones
-from digest.audience import failing, models, preferences, standing, trail, unsubscribe
+from digest import addresses, errors, links, publications, zones
+from digest.audience import address_changes, failing, models, preferences, screening, standing, trail, unsubscribe
 from digest.editions import wording
 from digest.web import managing
 from digest.web.pages import pause as pauses, topics as topic_page
@@ -42,8 +42,10 @@ class Place:
 Act = Callable[[Place, Form], Awaitable[Mistakes]]
 
 
-def find(name: str, found: standing.Standing) -> Act | None:
+def find(name: str, visit: managing.Visit, found: standing.Standing) -> Act | None:
     """The act of this name, if it can be done to a Subscription that stands like this."""
+    if name in PERSONAL:
+        return PERSONAL[name] if visit.reading else None
     open_to = BY_STATE.get(found.state)
     return ACTS.get(name) if open_to is None or name in open_to else None
 
@@ -148,6 +150,28 @@ async def zone(place: Place, form: Form) -> Mistakes:
     return {}
 
 
+async def address(place: Place, form: Form) -> Mistakes:
+    """Ask both addresses. Nothing in the answer tells whether the new one is known to us."""
+    parts, reading = place.visit.parts, place.visit.reading
+    try:
+        wanted = addresses.parse(form.get("email", ""))
+    except addresses.AddressError:
+        return {"email": "wrong"}
+    if screening.judge(wanted, parts.sign_up.policy):
+        return {"email": "unfit"}
+    assert reading is not None
+    row, now = reading.subscription, place.visit.now
+    asked = await address_changes.ask(place.connection, parts.hasher, row, wanted, now=now)
+    faults = {address_changes.Asked.SAME: "same", address_changes.Asked.TOO_OFTEN: "often"}
+    return {"email": faults[asked]} if asked in faults else {}
+
+
+async def keep(place: Place, _form: Form) -> Mistakes:
+    """Move nowhere after all."""
+    await address_changes.withdraw(place.connection, place.found.subscription.subscriber_id)
+    return {}
+
+
 async def _choose(place: Place, wish: preferences.Wish) -> None:
     found = place.found
     choice = preferences.fulfil(found.spec, wish, found.choice)
@@ -170,9 +194,11 @@ def limits(visit: managing.Visit) -> dict[str, tuple[date, date]]:
     return {slug: (day + timedelta(days=1), day + pauses.LONGEST) for slug, day in days.items()}
 
 
-ACTS: dict[str, Act] = {act.__name__: act for act in (rhythm, topics, language, pause, resume, leave, undo, zone)}
+ACTS: dict[str, Act] = {act.__name__: act for act in (rhythm, topics, language, pause, resume, leave, undo)}
 # What is left to whoever has left, or has not confirmed yet; all else is for readers.
-BY_STATE = {
-    models.SubscriptionState.UNSUBSCRIBED: ("undo", "leave", "zone"),
-    models.SubscriptionState.PENDING: ("zone",),
+BY_STATE: dict[models.SubscriptionState, tuple[str, ...]] = {
+    models.SubscriptionState.UNSUBSCRIBED: ("undo", "leave"),
+    models.SubscriptionState.PENDING: (),
 }
+# What concerns the person, whichever Publication the form names.
+PERSONAL: dict[str, Act] = {act.__name__: act for act in (zone, address, keep)}

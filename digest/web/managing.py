@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest import links
-from digest.audience import models, preferences, standing
+from digest.audience import address_changes, models, preferences, standing
 from digest.web import render, visits
 from digest.web.parts import Parts
 
@@ -37,6 +37,8 @@ class Visit:
     here: standing.Standing
     all: tuple[standing.Standing, ...]
     undoable: frozenset[int]
+    # The address they want to move to, if they wait for that.
+    moving: Any
     now: datetime
 
     @property
@@ -52,6 +54,11 @@ class Visit:
         """Where this person is: the zone of this Subscription, or of another if this one comes as it happens."""
         timed = [one.choice.timezone for one in (self.here, *self.all) if one.choice.frequency != "instant"]
         return timed[0] if timed else ""
+
+    @property
+    def reading(self) -> standing.Standing | None:
+        """A Subscription that mails come of, this one before others."""
+        return next((one for one in (self.here, *self.all) if one.state in (State.ACTIVE, State.FAILING)), None)
 
     def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
         words: dict[str, Any] = {"visit": self, "root": self.root, "token": self.text, "reader": self.here.email}
@@ -95,11 +102,14 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool) ->
     now, text = parts.clock(), request.path_params["token"]
     if now - token.asked_at > MAX_AGE or token.generation != here.subscription.generation:
         return _expired(parts, here, token, text)
+    if await address_changes.has_moved(connection, token.subscription_id, token.asked_at):
+        return _expired(parts, here, token, text)
     # What was read before the lock may have changed.
     everything = await standing.find_all(connection, here.subscription.subscriber_id, lock=lock)
     undoable = [one.subscription.id for one in everything if await _is_undoable(connection, one, now)]
     [here] = [one for one in everything if one.subscription.id == here.subscription.id]
-    return Visit(parts, text, token, here, tuple(everything), frozenset(undoable), now)
+    moving = await address_changes.find(connection, here.subscription.subscriber_id, now)
+    return Visit(parts, text, token, here, tuple(everything), frozenset(undoable), moving, now)
 
 
 async def _is_undoable(connection: AsyncConnection, one: standing.Standing, now: datetime) -> bool:

@@ -79,6 +79,7 @@ def test_a_story_as_it_happens_looks_as_it_did(composer):
         ("changed", {"facts": AS_IT_HAPPENS}),
         ("address", {"hours": 72}),
         ("moving", {"hours": 72}),
+        ("taken", {"hours": 72}),
         ("manage", {"hours": 24}),
     ],
 )

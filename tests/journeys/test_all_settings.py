@@ -10,11 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from digest.audience import suppression
 from tests.support import doors, wirecheck, world as worlds
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
-ANNA, DAY = "anna@example.org", timedelta(days=1)
+ANNA, NEW, DAY = "anna@example.org", "bea@example.net", timedelta(days=1)
 
 
 @pytest.fixture
@@ -58,3 +59,73 @@ async def test_a_reader_asks_for_the_link_and_saves_a_choice_by_it(world: World,
     await world.publish("three", "sleep")
     await world.run(after=DAY)
     assert world.told(ANNA) == [("one",), ("three",)]
+
+
+async def ask_to_move(world: World, browser: httpx.AsyncClient, to: str = NEW) -> dict[str, worlds.Mail]:
+    """The reader asks for another address; the mails that come of it, by whom they went to."""
+    manage = await fresh_link(world, browser)
+    seen = len(world.mails)
+    answer = await browser.post(manage, data={"act": "address", "publication": "mias-feed", "email": to})
+    assert answer.status_code == 200
+    await world.run()
+    # One mail at a time goes to a reader, so the second may have to wait for a minute.
+    await world.run(after=timedelta(minutes=2))
+    return {mail.to: mail for mail in world.mails[seen:]}
+
+
+async def test_both_addresses_are_asked_by_mail_and_then_it_comes_to_the_new_one(
+    world: World, browser: httpx.AsyncClient
+) -> None:
+    await world.subscribe(ANNA, "daily")
+    mails = await ask_to_move(world, browser)
+    assert set(mails) == {ANNA, NEW}
+    assert [wirecheck.faults(mail.content) for mail in mails.values()] == [[], []]
+    # Whoever typed a wrong address has told a stranger nothing, and given them nothing to act by.
+    assert b"anna" not in mails[NEW].content.lower()
+    assert not re.search(rb"/(unsubscribe|less|manage|settings|moving)/", mails[NEW].content)
+    await world.publish("two")
+    await world.run(after=DAY)
+    await browser.post(link(mails[NEW], "address"), data={"page": "x"})
+    await browser.post(link(mails[ANNA], "moving"), data={"page": "x"})
+    await world.publish("three")
+    await world.run(after=DAY)
+    assert (world.told(ANNA), world.told(NEW)) == ([("one",), ("two",)], [("three",)])
+
+
+async def test_the_mail_to_an_address_that_is_another_readers_has_no_link_to_act_by(
+    world: World, browser: httpx.AsyncClient
+) -> None:
+    await world.subscribe(ANNA, "daily")
+    await world.subscribe(NEW, "monthly")
+    mails = await ask_to_move(world, browser)
+    assert set(mails) == {ANNA, NEW}
+    assert not re.search(rb"https?://", mails[NEW].content.partition(b"text/html")[0])
+    await browser.post(link(mails[ANNA], "moving"), data={"page": "x"})
+    assert (await world.subscription(ANNA)).id != (await world.subscription(NEW)).id
+
+
+async def test_a_wish_withdrawn_before_the_mails_go_out_asks_nobody(world: World, browser: httpx.AsyncClient) -> None:
+    await world.subscribe(ANNA, "daily")
+    manage = await fresh_link(world, browser)
+    seen = len(world.mails)
+    wish = {"act": "address", "publication": "mias-feed", "email": NEW}
+    await browser.post(manage, data=wish)
+    await world.queue()
+    await browser.post(manage, data=wish | {"act": "keep"})
+    await world.run()
+    assert world.mails[seen:] == []
+    ended = [(row.kind, row.state.value) for row in await world.deliveries(ANNA)][-2:]
+    assert ended == [("moving", "withheld"), ("address", "withheld")]
+
+
+async def test_a_new_address_that_does_not_exist_is_no_miss_of_the_reader_and_suppresses_only_itself(
+    world: World, browser: httpx.AsyncClient
+) -> None:
+    await world.subscribe(ANNA, "daily")
+    world.server.answer("rcpt", "550 5.1.1 no such user", address=NEW)
+    await ask_to_move(world, browser)
+    row = await world.subscription(ANNA)
+    assert (row.state.value, row.misses) == ("active", 0)
+    async with world.parts.db.reading() as connection:
+        suppressed = await suppression.covered(connection, world.parts.hasher, [ANNA, NEW])
+    assert {key: reason.value for key, reason in suppressed.items()} == {NEW: "refused"}

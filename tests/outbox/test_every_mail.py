@@ -155,6 +155,7 @@ def mails(scribe: writer.Writer, kind: str, layout: str) -> Iterator[Made]:
                 kind=kind,
                 subscription_id=7**id_,
                 reader_generation=id_,
+                address_change_id=9**id_,
             )
             letter = scribe.letter(prepared, row, AT)
             subject = shown(prepared.subject, words.SUBJECT_LIMIT)

@@ -134,6 +134,12 @@ def test_whom_the_operator_sends_again_is_not_held_back_by_the_count():
         ("welcome", State.UNSUBSCRIBED, "withheld"),
         ("goodbye", State.UNSUBSCRIBED, None),
         ("goodbye", State.ACTIVE, "withheld"),  # undone meanwhile
+        ("manage", State.UNSUBSCRIBED, None),
+        ("manage", State.PENDING, "withheld"),
+        ("moving", State.FAILING, None),
+        ("address", State.ACTIVE, None),
+        ("address", State.UNSUBSCRIBED, "withheld"),
+        ("taken", State.ACTIVE, None),
     ],
 )
 def test_a_notice_goes_to_whom_it_still_concerns(kind, state, ends_as):

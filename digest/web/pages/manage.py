@@ -2,10 +2,12 @@
 the same as once. What each form does stands in `web.acts`.
 """
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest.audience import standing
+from digest.audience import address_changes, standing
 from digest.web import acts, choices, forms, managing
 
 
@@ -21,7 +23,7 @@ async def act(request: Request) -> Response:
         if not isinstance(visit, managing.Visit):
             return visit
         at = visit.by_slug.get(form.get("publication", ""))
-        act_ = acts.find(form.get("act", ""), at) if at else None
+        act_ = acts.find(form.get("act", ""), visit, at) if at else None
         if at is None or act_ is None:
             return _page(visit, status=400, at=at)
         mistakes = await act_(acts.Place(connection, visit, at), form)
@@ -48,6 +50,13 @@ def _page(
         "zones": choices.zones_of(visit.here.subscription.locale or visit.here.spec.locale),
         "languages": choices.languages(),
         "offered": {slug: acts.offered(one) for slug, one in visit.by_slug.items()},
+        "moving": _moving(visit),
         "limits": acts.limits(visit),
     }
     return visit.page("manage.html", status=status, **words)
+
+
+def _moving(visit: managing.Visit) -> dict[str, Any] | None:
+    row = visit.moving
+    until = row and row.asked_at + address_changes.LASTS
+    return row and {**row._mapping, "until": until}
