@@ -25,6 +25,7 @@ from digest.outbox import crew, fill, models as outbox, notices
 from digest.run import inprocess, passes, pulse, wiring
 from tests.support import cast, grammar, shifts, smtpserver
 
+SITE = "https://news.example.org"
 ARTICLE_URL = "https://feed.example/articles/"
 
 
@@ -237,10 +238,12 @@ async def a_world(
     dkim: dict[str, Any] | None = None,
     engine: str = "in-process",
     throttle: dict[str, Any] | None = None,
+    base_url: str = SITE,
     **spec: Any,
 ) -> AsyncIterator[World]:
     """An installation with one Publication and a real SMTP server; `smtp`, `dkim`, `throttle` hold settings."""
-    changes = {"smtp": smtp or {}, "dkim": dkim or {}, "engine": {"kind": engine}, "throttle": throttle or {}}
+    changes: dict[str, Any] = {"smtp": smtp or {}, "dkim": dkim or {}, "engine": {"kind": engine}}
+    changes |= {"throttle": throttle or {}, "base_url": base_url}
     async with _opened(db_url, home, now, name="test", **changes) as world:
         world.publication = await cast.a_publication(world.parts.db, **spec)
         await world._source()
@@ -257,12 +260,12 @@ async def a_copy(world: World, db_url: str, home: Path, *, name: str) -> AsyncIt
 
 @asynccontextmanager
 async def _opened(
-    db_url: str, home: Path, now: datetime, *, name: str, **changes: dict[str, Any]
+    db_url: str, home: Path, now: datetime, *, name: str, **changes: Any
 ) -> AsyncIterator[World]:
     with smtpserver.SmtpServer() as server:
         settings = config.Settings.model_validate(
             {
-                "base_url": "https://news.example.org",
+                "base_url": SITE,
                 "secret_keys": ",".join(cast.KEYS),
                 "instance": name,
                 "database": {"url": db_url},

@@ -1,0 +1,110 @@
+"""A reader's whole way in a real browser: from the form that asks how often to the day they leave, and back."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.support import browsing, house as houses
+from tests.support.browsing import Visitor, Window
+from tests.support.house import House
+
+pytestmark = pytest.mark.anyio
+BEA = "bea@example.org"
+# Whoever reads a form and types an address needs some seconds.
+READING = {"seconds": 20}
+
+
+@pytest.fixture(scope="module")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    async with browsing.started() as found:
+        yield found
+
+
+@pytest.fixture
+async def house(db_url: str, tmp_path: Path, now: datetime, anyio_backend: str) -> AsyncIterator[House]:
+    async with houses.opened(db_url, tmp_path, now, goodbye=True, settings_changed=True) as made:
+        for name in ("walking", "sleeping"):
+            await made.world.publish(name)
+        await made.world.release()
+        yield made
+
+
+@pytest.mark.parametrize("window", browsing.WINDOWS.values(), ids=browsing.WINDOWS)
+async def test_from_signing_up_to_leaving_and_back(house: House, browser: Browser, window: Window) -> None:
+    async with browsing.visiting(browser, house.url, window) as bea:
+        await signs_up(house, bea)
+        await confirms(house, bea)
+        await less_often(house, bea)
+        await pauses(house, bea)
+        await leaves_and_comes_back(house, bea)
+
+
+async def signs_up(house: House, bea: Visitor) -> None:
+    await bea.open("/subscribe/mias-feed")
+    assert await bea.heading() == "How often would you like updates?"
+    house.wait(**READING)
+    await bea.choose("Every day")
+    await bea.choose("Only these topics")
+    await bea.choose("Heart")
+    await bea.fill("Your e-mail address", BEA)
+    await bea.press("Sign up")
+    assert await bea.heading() == "One more step: look into your mailbox"
+    assert await bea.says("Your first digest comes on Tuesday, 3 November, 07:00.")
+
+
+async def confirms(house: House, bea: Visitor) -> None:
+    mail = await house.mail("Please confirm", seconds=2)
+    assert mail.to == BEA
+    await bea.open(house.links(mail)["confirm"])
+    assert await bea.heading() == "One click, and you are in"
+    assert house.world.told(BEA) == []
+    await bea.press("Yes, send it to me")
+    assert await bea.heading() == "You are in"
+    await house.mail("Welcome", seconds=2)
+
+
+async def less_often(house: House, bea: Visitor) -> None:
+    await house.world.publish("beating", "heart")
+    digest = await house.mail("beating", days=1, hours=1)
+    assert digest.articles == ("beating",)
+    await bea.open(house.links(digest)["less"])
+    assert await bea.heading() == "Hear from us less often"
+    await bea.choose("Once a week")
+    await bea.press("Save")
+    assert await bea.heading() == "All set"
+    assert await bea.says("b***@example.org gets this every Monday at 07:00, Berlin time.")
+    await house.mail("this is how you get it from now on", seconds=2)
+
+
+async def pauses(house: House, bea: Visitor) -> None:
+    await house.world.publish("pumping", "heart")
+    digest = await house.mail("pumping", days=7)
+    await bea.open(house.links(digest)["pause"])
+    await bea.choose("4 weeks")
+    await bea.press("Pause")
+    assert await bea.heading() == "Paused"
+    await house.mail("this is how you get it from now on", seconds=2)
+    await house.world.publish("resting", "heart")
+    await house.world.run(after=houses.timedelta(days=14))
+    assert house.world.told(BEA)[-1] == ("pumping",)
+    await bea.open(house.links(digest)["pause"])
+    await bea.press("Resume now")
+    assert await bea.heading() == "All set"
+
+
+async def leaves_and_comes_back(house: House, bea: Visitor) -> None:
+    await house.world.run(after=houses.timedelta(days=7))
+    digest = house.world.mails[-1]
+    assert digest.articles == ("resting",)
+    await bea.open(house.links(digest)["unsubscribe"])
+    await bea.press("Unsubscribe")
+    assert await bea.heading() == "You are unsubscribed"
+    await house.mail("You have left", seconds=2)
+    await bea.press("Undo")
+    assert await bea.heading() == "All set"
+    await house.world.publish("running", "heart")
+    again = await house.mail("running", days=7)
+    assert again.articles == ("running",)
