@@ -90,7 +90,7 @@ class Press:
 
 
 def material(sample: Sample) -> proofs.Material:
-    spec = _spec(sample)
+    spec = publication(sample)
     is_notice = sample.content in typeset.NOTICES
     stories = () if is_notice else _stories(sample)
     name, address = READERS.get(sample.locale, READERS["en"])
@@ -111,7 +111,7 @@ def material(sample: Sample) -> proofs.Material:
 Filed = tuple[outline.Story, choose.Candidate]
 
 
-def _spec(sample: Sample) -> publications.Spec:
+def publication(sample: Sample) -> publications.Spec:
     spec = publications.read(templating.data_dir("config") / "publications" / "mias-feed.toml")
     changes: dict[str, object] = {"layout": sample.layout, "base_url": "https://news.mias-feed.example"}
     if sample.locale == "ar":
@@ -125,15 +125,15 @@ def _spec(sample: Sample) -> publications.Spec:
 
 def _stories(sample: Sample) -> tuple[Filed, ...]:
     """The newest first."""
-    spec = _spec(sample)
+    spec = publication(sample)
     wanted = 1 if sample.content == INSTANT else AMOUNTS.get(sample.content)
-    entries = sorted(_feed(sample).entries, key=lambda entry: entry.published_at or NOW, reverse=True)
+    entries = sorted(feed(sample).entries, key=lambda entry: entry.published_at or NOW, reverse=True)
     count = wanted or len(entries)
     repeated = enumerate(itertools.islice(itertools.cycle(entries), count))
     return tuple(_filed(spec, entry, number, FEED_DAYS * (number // len(entries))) for number, entry in repeated)
 
 
-def _feed(sample: Sample) -> parse.Feed:
+def feed(sample: Sample) -> parse.Feed:
     if sample.content == "extremes":
         return _read(HERE / "samples" / "extremes.json")
     return _read(HERE / "samples" / "arabic.json" if sample.locale == "ar" else DEMO / "feed.xml")

@@ -88,7 +88,7 @@ async def change(request: Request) -> AsyncIterator[tuple[AsyncConnection, Visit
     if read_token(request) is None:
         # Strays and forgeries never get near the write lock.
         async with visits.parts(request).db.reading() as connection:
-            yield connection, visits.lost()
+            yield connection, visits.lost(request)
         return
     async with visits.parts(request).db.transaction() as connection:
         yield connection, await _find(request, connection, lock=True)
@@ -98,7 +98,7 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool) ->
     token, parts = read_token(request), visits.parts(request)
     here = token and await standing.find(connection, token.subscription_id)
     if not token or not here:
-        return visits.lost()
+        return visits.lost(request)
     now, text = parts.clock(), request.path_params["token"]
     if now - token.asked_at > MAX_AGE or token.generation != here.subscription.generation:
         return _expired(parts, here, token, text)

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 import jinja2
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from digest import publications, templating, zones
@@ -40,6 +41,11 @@ def _voice(locale: str) -> wording.Wording:
     """English where there is no translation: text, language tag, direction and dates belong together."""
     say = wording.of(locale)
     return say if say.language.partition("-")[0] == say.locale.language else wording.of("en")
+
+
+def tongue(request: Request) -> str | None:
+    """The language a stranger's browser asks for; None where none of ours is among them."""
+    return wording.negotiated(request.headers.get("accept-language", ""))
 
 
 def page(

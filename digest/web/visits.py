@@ -106,9 +106,9 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool) ->
     return Visit(parts(request), request.path_params["token"], token, found, now, undoable is not None)
 
 
-def lost() -> Response:
+def lost(request: Request | None = None) -> Response:
     """For links we never made, or whose reader is forgotten: the two look alike."""
-    return render.page("lost.html", status=404)
+    return render.page("lost.html", status=404, locale=request and render.tongue(request))
 
 
 def masked(email: str) -> str:

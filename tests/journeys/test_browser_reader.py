@@ -39,6 +39,7 @@ async def test_from_signing_up_to_leaving_and_back(house: House, browser: Browse
         await confirms(house, bea)
         await less_often(house, bea)
         await pauses(house, bea)
+        await manages(house, bea)
         await leaves_and_comes_back(house, bea)
 
 
@@ -93,6 +94,23 @@ async def pauses(house: House, bea: Visitor) -> None:
     await bea.open(house.links(digest)["pause"])
     await bea.press("Resume now")
     assert await bea.heading() == "All set"
+
+
+async def manages(house: House, bea: Visitor) -> None:
+    digest = house.world.mails[-1]
+    await bea.open(house.links(digest)["settings"])
+    assert house.world.mails[-1] is digest
+    await bea.press("Mail me a link to all my settings")
+    link = house.links(await house.mail("your link to all settings", seconds=2))["manage"]
+    await bea.open(link)
+    await bea.unfold("Language")
+    await bea.pick("Language of the mails", "Deutsch")
+    await bea.press("Save")
+    assert await bea.heading() == "Alle Ihre Einstellungen"
+    await bea.unfold("Sprache")
+    await bea.pick("Sprache der Mails", "English")
+    await bea.press("Speichern")
+    assert await bea.heading() == "All your settings"
 
 
 async def leaves_and_comes_back(house: House, bea: Visitor) -> None:

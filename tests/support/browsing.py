@@ -71,11 +71,18 @@ class Visitor:
 
     async def press(self, name: str) -> None:
         """The button, or the link that looks like one, of this name; then the next page is there."""
-        found = self.page.get_by_role("button", name=name, exact=True)
+        found = self.page.get_by_role("button", name=name, exact=True).filter(visible=True)
         if not await found.count():
             found = self.page.get_by_role("link", name=name, exact=True)
+        await self._follow(found)
+
+    async def send(self, selector: str) -> None:
+        """The same, for the first button at this place."""
+        await self._follow(self.page.locator(selector).first)
+
+    async def _follow(self, button: async_api.Locator) -> None:
         async with self.page.expect_navigation(wait_until="load") as going:
-            await found.click()
+            await button.click()
         await self._arrive(await going.value)
 
     async def choose(self, label: str) -> None:
@@ -86,6 +93,9 @@ class Visitor:
 
     async def pick(self, label: str, choice: str) -> None:
         await self.page.get_by_label(label).first.select_option(label=choice)
+
+    async def unfold(self, name: str) -> None:
+        await self.page.locator("summary").filter(has_text=name).click()
 
     async def heading(self) -> str:
         return await self.page.get_by_role("heading", level=1).inner_text()

@@ -1,7 +1,7 @@
 """A world with its pages on a real port: mails lead to them, and a browser can follow.
 
-Time is turned by hand, as in any world; the server is uvicorn, and links in mails name the port it listens at. By TLS with
-a certificate of its own making, for a mail may link to nothing else.
+Time is turned by hand, as in any world; the server is uvicorn, and links in mails name the port it listens at. It
+speaks TLS with a certificate of its own making, for a mail may link to nothing else.
 """
 
 import asyncio

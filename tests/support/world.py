@@ -259,9 +259,7 @@ async def a_copy(world: World, db_url: str, home: Path, *, name: str) -> AsyncIt
 
 
 @asynccontextmanager
-async def _opened(
-    db_url: str, home: Path, now: datetime, *, name: str, **changes: Any
-) -> AsyncIterator[World]:
+async def _opened(db_url: str, home: Path, now: datetime, *, name: str, **changes: Any) -> AsyncIterator[World]:
     with smtpserver.SmtpServer() as server:
         settings = config.Settings.model_validate(
             {

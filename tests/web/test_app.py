@@ -56,6 +56,16 @@ async def test_problems_get_a_page_that_helps(site, method, path, status, says):
     assert "location" not in response.headers
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/nowhere", "/less/broken", "/confirm/broken", "/manage/broken", "/settings/broken"]
+)
+async def test_a_stranger_is_spoken_to_in_their_own_language(site, path):
+    arabic = await site.client.get(path, headers={"Accept-Language": "ar-EG,en;q=0.5"})
+    assert '<html lang="ar" dir="rtl">' in arabic.text
+    other = await site.client.get(path, headers={"Accept-Language": "tlh, *;q=0.1"})
+    assert '<html lang="en" dir="ltr">' in other.text
+
+
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_body_beyond_the_limit_is_refused(site, declared):
     async def chunks():

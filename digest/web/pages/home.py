@@ -6,5 +6,5 @@ from starlette.responses import Response
 from digest.web import render
 
 
-async def show(_request: Request) -> Response:
-    return render.page("home.html")
+async def show(request: Request) -> Response:
+    return render.page("home.html", locale=render.tongue(request))

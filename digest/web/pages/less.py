@@ -13,7 +13,7 @@ from digest.web.pages import undo
 async def show(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     return visit.refusal() or visit.page("less.html")
 
 
@@ -22,7 +22,7 @@ async def act(request: Request) -> Response:
     wanted = (await forms.read(request)).get("frequency", "")
     async with visits.change(request) as (connection, visit):
         if visit is None:
-            return visits.lost()
+            return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
         if wanted not in (visit.standing.choice.frequency, *_slower(visit)):
@@ -30,7 +30,7 @@ async def act(request: Request) -> Response:
         await undo.bring_back(connection, visit)
         await _slow_down(connection, visit, wanted)
     after = await visits.look(request)
-    return after.page("changed.html") if after else visits.lost()
+    return after.page("changed.html") if after else visits.lost(request)
 
 
 def _slower(visit: visits.Visit) -> tuple[str, ...]:

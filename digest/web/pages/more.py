@@ -15,7 +15,7 @@ PER_PAGE = 100
 async def show(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     counted = await reading.rest(visit.parts.db, visit.token)
     if counted is None:
         return visit.page("gone.html", status=410)

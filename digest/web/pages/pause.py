@@ -19,7 +19,7 @@ LONGEST = timedelta(days=366)
 async def show(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     return visit.refusal() or _form(visit)
 
 
@@ -27,7 +27,7 @@ async def act(request: Request) -> Response:
     form = await forms.read(request)
     async with visits.change(request) as (connection, visit):
         if visit is None:
-            return visits.lost()
+            return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
         day = wished_day(form, _today(visit))
@@ -43,7 +43,7 @@ async def act(request: Request) -> Response:
 async def show_resume(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     return visit.refusal() or visit.page("resume.html")
 
 
@@ -51,7 +51,7 @@ async def resume(request: Request) -> Response:
     await forms.read(request)
     async with visits.change(request) as (connection, visit):
         if visit is None:
-            return visits.lost()
+            return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
         await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)
@@ -92,5 +92,5 @@ def _form(visit: visits.Visit, *, status: int = 200, mistake: bool = False) -> R
 async def _changed(request: Request) -> Response:
     after = await visits.look(request)
     if after is None:
-        return visits.lost()
+        return visits.lost(request)
     return after.page("left.html" if after.has_left else "changed.html")

@@ -23,7 +23,7 @@ async def act(request: Request) -> Response:
     await forms.read(request)
     parts = visits.parts(request)
     if _subscription(request) is None:
-        return visits.lost()
+        return visits.lost(request)
     async with parts.db.transaction() as connection:
         found = await _find(request, connection, lock=True)
         if found is not None and _may_ask(request, found):
@@ -50,7 +50,7 @@ def _may_ask(request: Request, found: standing.Standing) -> bool:
 
 def _page(request: Request, found: standing.Standing | None, *, is_asked: bool) -> Response:
     if found is None:
-        return visits.lost()
+        return visits.lost(request)
     parts, token = visits.parts(request), request.path_params["token"]
     words: dict[str, Any] = {"root": managing.root(parts, found), "token": token, "reader": visits.masked(found.email)}
     locale = found.subscription.locale

@@ -17,7 +17,7 @@ FIELD = "topic-"
 async def show(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     return visit.refusal() or visit.page("topics.html")
 
 
@@ -25,7 +25,7 @@ async def act(request: Request) -> Response:
     form = await forms.read(request)
     async with visits.change(request) as (connection, visit):
         if visit is None:
-            return visits.lost()
+            return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
         chosen = wanted(form, visit.standing.spec.topic_slugs)
@@ -34,7 +34,7 @@ async def act(request: Request) -> Response:
         await undo.bring_back(connection, visit)
         await _choose(connection, visit, chosen)
     after = await visits.look(request)
-    return after.page("changed.html") if after else visits.lost()
+    return after.page("changed.html") if after else visits.lost(request)
 
 
 def wanted(form: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -11,7 +11,7 @@ from digest.web import forms, visits
 async def show(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     return visit.refusal() or visit.page("undo.html")
 
 
@@ -19,14 +19,14 @@ async def act(request: Request) -> Response:
     await forms.read(request)
     async with visits.change(request) as (connection, visit):
         if visit is None:
-            return visits.lost()
+            return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
         await preferences.undo(connection, visit.token.subscription_id, door=trail.Door.PAGE, now=visit.now)
         await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)
     after = await visits.look(request)
     if after is None:
-        return visits.lost()
+        return visits.lost(request)
     # Where the day is over, the page of those who left says how to come back.
     return after.page("left.html" if after.has_left else "changed.html")
 

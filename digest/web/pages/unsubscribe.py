@@ -18,7 +18,7 @@ from digest.web.parts import Parts
 async def show(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     return visit.page("left.html" if visit.has_left else "unsubscribe.html")
 
 
@@ -44,8 +44,8 @@ async def _one_click(parts: Parts, token: links.MailToken | None) -> None:
 async def _by_page(request: Request) -> Response:
     async with visits.change(request) as (connection, visit):
         if visit is None:
-            return visits.lost()
+            return visits.lost(request)
         door, now = trail.Door.PAGE, visit.now
         await unsubscribe.leave(connection, visit.token, door=door, now=now, any_generation=True)
     after = await visits.look(request)
-    return after.page("left.html") if after else visits.lost()
+    return after.page("left.html") if after else visits.lost(request)
