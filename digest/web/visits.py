@@ -108,7 +108,7 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool) ->
 
 def lost(request: Request | None = None) -> Response:
     """For links we never made, or whose reader is forgotten: the two look alike."""
-    return render.page("lost.html", status=404, locale=request and render.tongue(request))
+    return render.page("lost.html", status=404, locale=render.tongue(request) if request else None)
 
 
 def masked(email: str) -> str:
