@@ -98,7 +98,7 @@ async def test_our_own_mistakes_get_a_page_without_details(site, monkeypatch):
 
     monkeypatch.setattr(type(site), "view", lambda _site, token: broken(token))
     transport = httpx.ASGITransport(site.app(), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         response = await client.get(f"/mail/{site.token()}")
     assert (response.status_code, "secret" in response.text) == (500, False)
     assert "Something broke on our side" in response.text
