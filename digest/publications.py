@@ -169,6 +169,7 @@ class Spec(Part):
     settings_changed: bool = False
     sign_up: bool = True
     privacy_url: Url | None = None
+    archive: Literal["off", "unlisted", "listed"] = "off"
     sources: tuple[SourceSpec, ...] = ()
 
     @pydantic.model_validator(mode="after")
@@ -189,6 +190,10 @@ class Spec(Part):
 
     def offer(self, frequency: str) -> Offer | None:
         return next((offer for offer in self.frequencies if offer.frequency == frequency), None)
+
+    @property
+    def has_archive(self) -> bool:
+        return self.archive != "off"
 
     @property
     def topic_slugs(self) -> tuple[str, ...]:

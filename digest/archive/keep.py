@@ -1,0 +1,132 @@
+"""The pass that writes the Pages of the archive as they fall due. Safe to repeat, and from any number of nodes.
+
+Reads released Articles above the last Page of each frequency; leaves Pages. Where an archive is new it is written from
+the first Article on. Publications without an archive are passed over.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from digest import database, publications, sql
+from digest.archive import calendar, models
+from digest.articles import models as articles
+from digest.outbox import models as outbox
+
+# Articles looked at in one go; a Page with more is written in a second look that sees them all.
+AT_ONCE = 2_000
+# How many of a Page's Articles lists and feeds name at most.
+LEADS = 10
+
+
+async def run(db: database.Database, now: datetime) -> int:
+    """Write all Pages that are due; how many that were."""
+    publication = publications.Publication
+    statement = sa.select(publication.id, publication.head, publication.spec).order_by(publication.id)
+    async with db.reading() as connection:
+        rows = (await connection.execute(statement)).all()
+    written = 0
+    for row in rows:
+        spec = publications.load(row.spec)
+        for offer in spec.frequencies if spec.has_archive else ():
+            terms = calendar.terms(spec, offer)
+            while days := await _due(db, row, offer.frequency, terms, now):
+                written += await _write(db, row.id, offer.frequency, days)
+    return written
+
+
+async def _due(
+    db: database.Database, publication: Any, frequency: str, terms: calendar.Terms, now: datetime
+) -> list[tuple[int, calendar.Day]]:
+    """The next Pages, oldest first, each with the position it begins above; none when all are written."""
+    async with db.reading() as connection:
+        last = await _last(connection, publication.id, frequency)
+        above, after = (last.upto, last.date) if last else (0, None)
+        if above >= publication.head:
+            return []
+        first = await _items(connection, publication.id, above, 1)
+        if not first or not calendar.is_due(first[0], terms, after=after, now=now):
+            return []
+        days = await _whole(
+            connection, publication.id, above, lambda seen: calendar.days(seen, terms, after=after, now=now)
+        )
+    starts = [above, *(day.items[-1].position for day in days)]
+    return list(zip(starts, days, strict=False))
+
+
+async def _whole(
+    connection: AsyncConnection,
+    publication_id: int,
+    above: int,
+    days: Callable[[list[calendar.Item]], Iterator[calendar.Day]],
+) -> list[calendar.Day]:
+    """The next days whose Articles have all been seen."""
+    at_once = AT_ONCE
+    while True:
+        items = await _items(connection, publication_id, above, at_once)
+        found = list(days(items))
+        if len(items) < at_once:
+            return found
+        if found and found[-1].items[-1] is items[-1]:
+            found.pop()
+        if found:
+            return found
+        at_once *= 4
+
+
+async def _last(connection: AsyncConnection, publication_id: int, frequency: str) -> Any:
+    page = models.Page
+    statement = (
+        sa.select(page.date, page.upto)
+        .where(page.publication_id == publication_id, page.frequency == frequency)
+        .order_by(page.date.desc())
+        .limit(1)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+async def _items(connection: AsyncConnection, publication_id: int, above: int, at_most: int) -> list[calendar.Item]:
+    article = articles.Article
+    statement = (
+        sa.select(article.id, sa.type_coerce(article.position, sa.BigInteger), article.release_at, article.published_at)
+        .where(
+            article.publication_id == publication_id,
+            article.position > above,
+            article.state == articles.ArticleState.RELEASED,
+        )
+        .order_by(article.position)
+        .limit(at_most)
+    )
+    return [calendar.Item(*row) for row in (await connection.execute(statement)).tuples()]
+
+
+async def _write(
+    db: database.Database, publication_id: int, frequency: str, days: Sequence[tuple[int, calendar.Day]]
+) -> int:
+    """How many of them nobody had written before."""
+    page, delivery = models.Page, outbox.Delivery
+    async with db.transaction() as connection:
+        newest = await connection.scalar(sa.select(sa.func.max(delivery.id))) or 0
+        rows = [
+            {
+                "publication_id": publication_id,
+                "frequency": frequency,
+                "date": day.date,
+                "due_at": day.due_at,
+                "above": above,
+                "upto": day.items[-1].position,
+                "leads": [item.id for item in sorted(day.items, key=_rank, reverse=True)[:LEADS]],
+                "newest_delivery": newest,
+            }
+            for above, day in days
+        ]
+        made = sql.insert(connection, page).values(rows).on_conflict_do_nothing().returning(page.id)
+        return len((await connection.scalars(made)).all())
+
+
+def _rank(item: calendar.Item) -> tuple[datetime, int]:
+    """As readers have them ranked: the newest first."""
+    return item.published_at or item.release_at, item.position
