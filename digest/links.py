@@ -51,6 +51,13 @@ class ChangeToken(NamedTuple):
     asked_at: datetime
 
 
+class FeedToken(NamedTuple):
+    """What the address of a reader's own feed says: whose Subscription, as of which generation."""
+
+    subscription_id: int
+    generation: int
+
+
 class Signer:
     """Signs with the newest key and verifies with all, so that rotating keys breaks no link already sent."""
 
@@ -63,6 +70,7 @@ class Signer:
         self._moving = _CachedSigner(keys, salt=b"digest.moving")
         self._manage = _CachedSigner(keys, salt=b"digest.manage")
         self._form = _CachedSigner(keys, salt=b"digest.form")
+        self._feed = _CachedSigner(keys, salt=b"digest.feed")
 
     def mail_token(self, subscription_id: int, generation: int, delivery_id: int) -> str:
         """The one token of a Delivery; it never expires, for an unsubscribe link must work for ever."""
@@ -86,6 +94,14 @@ class Signer:
     def manage_token(self, subscription_id: int, generation: int, at: datetime) -> str:
         """To all of one's settings and data, which is more than a forwarded mail may open."""
         return self._manage.sign(_pack(subscription_id, generation, int(at.timestamp()))).decode()
+
+    def feed_token(self, subscription_id: int, generation: int) -> str:
+        """To read what was sent, and nothing else. A program asks with it for years, so it never expires."""
+        return self._feed.sign(_pack(subscription_id, generation, 0)).decode()
+
+    def read_feed_token(self, text: str) -> FeedToken | None:
+        numbers = _read(self._feed, text)
+        return FeedToken(*numbers[:2]) if numbers else None
 
     def read_confirm_token(self, text: str, now: datetime, max_age: timedelta) -> ConfirmToken | None:
         """None also when older than `max_age`. `now` is handed in because link age follows the caller's clock."""

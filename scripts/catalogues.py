@@ -55,7 +55,7 @@ def extracted() -> catalog.Catalog:
     """Every text there is, with the places where it stands."""
     found = catalog.Catalog()
     for path in sorted(file for folder in FOLDERS for file in (TEMPLATES / folder).rglob("*.*")):
-        if path.suffix not in (".html", ".txt"):
+        if path.suffix not in (".html", ".txt", ".xml"):
             continue
         with path.open("rb") as file:
             for line, message, _, context in extract.extract("jinja2.ext.babel_extract", file, options=OPTIONS):

@@ -66,19 +66,24 @@ class Shelves:
             row.head,
             row.revision,
             above,
-            await _candidates(connection, publication_id, above),
+            await candidates(connection, publication_id, above),
         )
         self._kept[publication_id] = shelf
         return shelf
 
 
-async def _candidates(connection: AsyncConnection, publication_id: int, above: int) -> tuple[choose.Candidate, ...]:
+async def candidates(
+    connection: AsyncConnection, publication_id: int, above: int, upto: int | None = None
+) -> tuple[choose.Candidate, ...]:
+    """The released Articles at the positions (above, upto], in their order."""
     article = articles.Article
+    within = [] if upto is None else [article.position <= upto]
     rows = await connection.execute(
         sa.select(article.id, article.position, article.topics, article.published_at, article.released_at)
         .where(
             article.publication_id == publication_id,
             article.position > above,
+            *within,
             article.state == articles.ArticleState.RELEASED,
         )
         .order_by(article.position)

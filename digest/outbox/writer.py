@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from digest import addresses, database, links, publications
+from digest import addresses, database, links, places, publications
 from digest.editions import blocks, choose, compose, contents, look, outline
 from digest.outbox import dkim, facts, headers, message, selections, telling
 from digest.outbox.transports import transport
@@ -276,6 +276,7 @@ class Writer:
             reply_to=addresses.parse(spec.reply_to).wire if spec.reply_to else "",
             list_id=f"{spec.slug}.{sender.domain}" if is_list else "",
             list_name=spec.name if is_list else "",
+            archive_url=places.archive(self._site(spec), spec.slug) if is_list and spec.has_archive else "",
             feedback_id=f"digest:{spec.slug}:{self._imprint.feedback_id}" if self._imprint.feedback_id else "",
         )
 

@@ -19,6 +19,7 @@ import structlog
 import uvicorn
 
 from digest import config, errors, links
+from digest.archive import keep as archive
 from digest.articles import release
 from digest.articles.pictures import gather, prune as picture_prune
 from digest.audience import address_changes, entrance, rates
@@ -180,7 +181,15 @@ class Daemon:
             await self.parts.fence()
             await plan.run(self.parts.db, self.parts.policy, now)
 
+        # First, for a Page knows the newest Delivery before those that bring the same; and what goes wrong with it must
+        # not keep mail from leaving.
+        await self.pulse.watch("archive", self._archive)
         await self.pulse.watch("plan", work)
+
+    async def _archive(self) -> None:
+        now = self.parts.clock()
+        await release.run(self.parts.db, now)
+        await archive.run(self.parts.db, now)
 
     async def _notices(self) -> bool:
         await self.parts.fence()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from digest import errors
+from digest.archive import keep as archive
 from digest.articles import poll, release
 from digest.articles.pictures import gather
 from digest.audience import entrance, models as audience
@@ -45,6 +46,8 @@ async def run_due(parts: Parts, now: datetime, sender: crew.Sender) -> Report:
     await attempt(report, "ingest", lambda: ingest(parts, report, now))
     await attempt(report, "images", lambda: gather.run(parts.db, parts.gatherer, now))
     await attempt(report, "release", lambda: release.run(parts.db, now))
+    # Before Editions are planned: a Page knows the newest Delivery before those that bring the same.
+    await attempt(report, "archive", lambda: archive.run(parts.db, now))
     if not await attempt(report, "fence", lambda: instance.check(parts.db, parts.instance)):
         return report
     await attempt(report, "plan", lambda: _plan(parts, report, now))

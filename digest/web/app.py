@@ -20,6 +20,8 @@ from digest.articles.pictures import rows as pictures
 from digest.web import guard, hosts, offers, operations
 from digest.web.api import route as api, routes
 from digest.web.pages import (
+    archive,
+    atom,
     confirm,
     home,
     images,
@@ -58,6 +60,11 @@ PATHS: dict[str, dict[str, Page]] = {
     "/address/{token}": move.of(move.Side.NEW),
     "/mail/{token}": {"GET": mail.show},
     "/mail/{token}/more": {"GET": more.show},
+    "/archive/{slug}": {"GET": archive.show},
+    "/archive/{slug}/{frequency}": {"GET": archive.show_dates},
+    "/archive/{slug}/{frequency}/feed.atom": {"GET": atom.show},
+    "/archive/{slug}/{frequency}/{date}": {"GET": archive.show_page},
+    "/feed/{token}": {"GET": atom.show_own},
     pictures.PATH + "{name}": {"GET": images.show},
     "/health/live": {"GET": operations.live},
     "/health/ready": {"GET": operations.ready},

@@ -6,7 +6,7 @@ Content-Security-Policy makes sure of.
 
 import functools
 import secrets
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import jinja2
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from digest import publications, templating, zones
-from digest.editions import look, wording
+from digest.editions import look, tidy, wording
 from digest.web import forms
 
 POLICY = (
@@ -30,6 +30,8 @@ def environment() -> jinja2.Environment:
     found.add_extension("jinja2.ext.i18n")
     found.filters["time"] = time.fromisoformat
     found.filters["day_in"] = _day_in
+    found.filters["line"] = tidy.line
+    found.filters["atom"] = _atom
     return found
 
 
@@ -37,7 +39,12 @@ def _day_in(instant: datetime, timezone: str) -> date:
     return instant.astimezone(zones.get(timezone)).date()
 
 
-def _voice(locale: str) -> wording.Wording:
+def _atom(instant: datetime) -> str:
+    """As feeds write it (RFC 3339)."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def voice(locale: str) -> wording.Wording:
     """English where there is no translation: text, language tag, direction and dates belong together."""
     say = wording.of(locale)
     return say if say.language.partition("-")[0] == say.locale.language else wording.of("en")
@@ -71,7 +78,7 @@ def page(
 
 def text(name: str, spec: publications.Spec | None, locale: str | None, **context: Any) -> str:
     """A template with all that every page has."""
-    say = _voice(locale or (spec.locale if spec else "en"))
+    say = voice(locale or (spec.locale if spec else "en"))
     words: dict[str, Any] = {
         "root": "",
         "spec": spec,

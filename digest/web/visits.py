@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest import links
+from digest import links, places
+from digest.archive import pages as archive
 from digest.audience import models, preferences, standing
 from digest.web import render
 from digest.web.parts import Parts
@@ -61,6 +62,17 @@ class Visit:
             "paused_until": found.subscription.paused_until if found.is_paused(self.now) else None,
         }
         return render.page(name, found.spec, status=status, locale=found.subscription.locale, **(words | context))
+
+    async def gone(self) -> Response:
+        """Instead of a mail that is no longer kept: where the same can be read, if everybody may."""
+        spec, frequency, day = self.standing.spec, self.standing.choice.frequency, None
+        if spec.has_archive:
+            async with self.parts.db.reading() as connection:
+                publication_id = self.standing.subscription.publication_id
+                day = await archive.of_mail(connection, publication_id, frequency, self.token.delivery_id)
+        address = places.archive_page(self.root, spec.slug, frequency, day) if day else ""
+        index = places.archive(self.root, spec.slug) if spec.has_archive else ""
+        return self.page("gone.html", status=410, day=day, address=address, index=index)
 
     def refusal(self) -> Response | None:
         """Why this link no longer does what it did: its reader left for good, or left and came back since."""

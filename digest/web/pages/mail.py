@@ -19,5 +19,5 @@ async def show(request: Request) -> Response:
         return visits.lost()
     html = await visit.parts.view(visit.token)
     if html is None:
-        return visit.page("gone.html", status=410)
+        return await visit.gone()
     return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})

@@ -18,7 +18,7 @@ async def show(request: Request) -> Response:
         return visits.lost(request)
     counted = await reading.rest(visit.parts.db, visit.token)
     if counted is None:
-        return visit.page("gone.html", status=410)
+        return await visit.gone()
     last = max((len(counted) - 1) // PER_PAGE + 1, 1)
     number = _number(request, last)
     shown = counted[(number - 1) * PER_PAGE : number * PER_PAGE]
