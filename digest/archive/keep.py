@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, publications, sql
+from digest import database, publications
 from digest.archive import calendar, models
 from digest.articles import models as articles
 from digest.outbox import models as outbox
@@ -91,7 +91,7 @@ async def _last(connection: AsyncConnection, publication_id: int, frequency: str
 async def _items(connection: AsyncConnection, publication_id: int, above: int, at_most: int) -> list[calendar.Item]:
     article = articles.Article
     statement = (
-        sa.select(article.id, sa.type_coerce(article.position, sa.BigInteger), article.release_at, article.published_at)
+        sa.select(article.id, article.position, article.release_at, article.published_at)
         .where(
             article.publication_id == publication_id,
             article.position > above,
@@ -100,31 +100,37 @@ async def _items(connection: AsyncConnection, publication_id: int, above: int, a
         .order_by(article.position)
         .limit(at_most)
     )
-    return [calendar.Item(*row) for row in (await connection.execute(statement)).tuples()]
+    rows = await connection.execute(statement)
+    return [calendar.Item(row.id, row.position, row.release_at, row.published_at) for row in rows]
 
 
 async def _write(
     db: database.Database, publication_id: int, frequency: str, days: Sequence[tuple[int, calendar.Day]]
 ) -> int:
-    """How many of them nobody had written before."""
-    page, delivery = models.Page, outbox.Delivery
+    """How many were written: none if another node has written some meanwhile, for it may have known another offer.
+
+    The Publication's row is locked first, so nobody else writes between the look and the rows.
+    """
+    page, publication = models.Page, publications.Publication
     async with db.transaction() as connection:
-        newest = await connection.scalar(sa.select(sa.func.max(delivery.id))) or 0
-        rows = [
-            {
-                "publication_id": publication_id,
-                "frequency": frequency,
-                "date": day.date,
-                "due_at": day.due_at,
-                "above": above,
-                "upto": day.items[-1].position,
-                "leads": [item.id for item in sorted(day.items, key=_rank, reverse=True)[:LEADS]],
-                "newest_delivery": newest,
-            }
-            for above, day in days
-        ]
-        made = sql.insert(connection, page).values(rows).on_conflict_do_nothing().returning(page.id)
-        return len((await connection.scalars(made)).all())
+        await connection.execute(sa.select(publication.id).where(publication.id == publication_id).with_for_update())
+        last = await _last(connection, publication_id, frequency)
+        if (last.upto if last else 0) != days[0][0]:
+            return 0
+        newest = await connection.scalar(sa.select(sa.func.max(outbox.Delivery.id))) or 0
+        shared = {"publication_id": publication_id, "frequency": frequency, "newest_delivery": newest}
+        await connection.execute(sa.insert(page), [shared | _values(above, day) for above, day in days])
+    return len(days)
+
+
+def _values(above: int, day: calendar.Day) -> dict[str, Any]:
+    return {
+        "date": day.date,
+        "due_at": day.due_at,
+        "above": above,
+        "upto": day.items[-1].position,
+        "leads": [item.id for item in sorted(day.items, key=_rank, reverse=True)[:LEADS]],
+    }
 
 
 def _rank(item: calendar.Item) -> tuple[datetime, int]:

@@ -98,7 +98,12 @@ async def show_dates(request: Request) -> Response:
         found = await find(request, connection)
         listed = await pages.newest(connection, found.id, frequency, at_most=MANY + 1, before=before)
         leads = await pages.leads(connection, listed[:MANY])
-    context: dict[str, Any] = {"listed": listed[:MANY], "has_older": len(listed) > MANY, "before": before, "leads": leads}
+    context: dict[str, Any] = {
+        "listed": listed[:MANY],
+        "has_older": len(listed) > MANY,
+        "before": before,
+        "leads": leads,
+    }
     return found.page(request, "archive/dates.html", frequency=frequency, **context)
 
 
