@@ -13,7 +13,8 @@ from digest.lint.letter import Field, Letter
 
 ONCE = (
     *("From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"),
-    *("List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Post", "Feedback-ID", "Auto-Submitted"),
+    *("List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Post", "List-Archive", "Feedback-ID"),
+    "Auto-Submitted",
 )
 NEEDED = ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version")
 # RFC 2047 §5: words may be encoded in free text and in the names of people, nowhere else.

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 SIGNED = (
     *(b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"reply-to", b"sender"),
     *(b"mime-version", b"content-type", b"content-transfer-encoding"),
-    *(b"list-id", b"list-unsubscribe", b"list-unsubscribe-post"),
+    *(b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"list-archive"),
     *(b"feedback-id", b"cfbl-address", b"cfbl-feedback-id", b"auto-submitted"),
 )
 # RFC 5322 §2.1.1 wishes for 78; a line of h= or b= beside its space and tag stays below.

@@ -37,6 +37,7 @@ FIELDS = {
     "precedence": "bulk",
     "list-id": rf"(?:{PHRASE} )?<{DOMAIN}>",
     "list-post": "NO",
+    "list-archive": rf"<{WEB}>",
     "list-unsubscribe": rf"<{WEB}>",
     "list-unsubscribe-post": "List-Unsubscribe=One-Click",
     "feedback-id": r"[A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+){2,3}",

@@ -65,7 +65,7 @@ async def show(request: Request) -> Response:
     address = places.archive_feed(found.base, spec.slug, frequency)
     home = places.archive_dates(found.base, spec.slug, frequency)
     text = _feed(spec, spec.locale, entries, address=address, id_=address, home=home, since=found.applied_at)
-    modified = max(found.applied_at, *(page.due_at for page in listed), *changed_at)
+    modified = max([found.applied_at, *(page.due_at for page in listed), *changed_at])
     return public.answer(request, text, spec, media_type=TYPE, modified=modified)
 
 
