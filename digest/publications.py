@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import addresses, database, errors, locales, subjects, urls, zones
 
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 FREQUENCIES = ("instant", "daily", "weekdays", "weekly", "fortnightly", "monthly")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Frequency = Literal["instant", "daily", "weekdays", "weekly", "fortnightly", "monthly"]
@@ -30,7 +31,7 @@ class PublicationError(errors.DigestError):
 
 
 def _slug(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", text):
+    if not SLUG.fullmatch(text):
         raise ValueError("use lower-case letters, digits and inner hyphens, at most 63 characters")
     return text
 

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from digest import database
 from digest.articles.pictures import rows as pictures
-from digest.web import guard, hosts, offers, operations
+from digest.web import guard, hosts, offers, operations, public
 from digest.web.api import route as api, routes
 from digest.web.pages import (
     archive,
@@ -85,6 +85,7 @@ def create(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.pictures = images.Shelf()
     app.state.specs = offers.Specs()
+    app.state.archive = public.Memory()
     for path, doors in PATHS.items():
         for spelling in {path, path.rstrip("/") + "/"}:
             app.router.routes.append(Route(spelling, Doors(path, doors), include_in_schema=False))

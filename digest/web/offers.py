@@ -29,6 +29,7 @@ class Found:
 
     id: int
     spec: publications.Spec
+    applied_at: datetime
     mark: tuple[Any, ...]
 
 
@@ -72,6 +73,9 @@ class Specs:
 async def _find(db: database.Database, slug: str, specs: Specs) -> Found:
     publication = publications.Publication
     columns = (publication.id, publication.applied_at, publication.head, publication.revision)
+    if not publications.SLUG.fullmatch(slug):
+        # Some of what a path may hold no database takes as a text.
+        raise HTTPException(404)
     async with db.glance() as connection:
         row = (await connection.execute(sa.select(*columns).where(publication.slug == slug))).one_or_none()
         if row is None:
@@ -81,7 +85,7 @@ async def _find(db: database.Database, slug: str, specs: Specs) -> Found:
             stored = await connection.scalar(sa.select(publication.spec).where(publication.id == row.id))
             spec = publications.load(stored or {})
             specs.put(row, spec)
-    return Found(row.id, spec, tuple(row))
+    return Found(row.id, spec, row.applied_at, tuple(row))
 
 
 async def headlines(db: database.Database, found: Found) -> list[tuple[str, str | None]]:

@@ -7,6 +7,10 @@ ETag, so that who has it already is told so in a few bytes.
 import base64
 import hashlib
 import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -19,6 +23,8 @@ from digest.web import render
 
 # A retracted Article is gone everywhere within minutes.
 KEPT = "public, max-age=300"
+# What we keep ourselves: some 10 MB of pages, and for how long.
+ROOM, SECONDS = 256, 20.0
 POLICY = (
     "default-src 'none'; style-src 'sha256-{style}'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,36 +34,62 @@ _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
 
 
-def page(request: Request, name: str, spec: publications.Spec, *, status: int = 200, **context: Any) -> Response:
-    """A page in the Publication's look and language; `listed` ones may be found by search engines."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is answered, whoever asks. Nothing but a 200 is kept by anybody."""
+
+    text: str
+    media_type: str
+    status: int = 200
+    policy: str | None = None
+    modified: datetime | None = None
+
+
+class Memory:
+    """What was made last: when a date goes round, thousands ask for one page in the same minutes.
+
+    The key says as of what a page was made, so an edit or a retraction shows at once; a new date after some seconds.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._room = room
+        self._kept: OrderedDict[tuple[Any, ...], tuple[float, Made]] = OrderedDict()
+
+    async def get(self, key: tuple[Any, ...], make: Callable[[], Awaitable[Made]]) -> Made:
+        until, made = self._kept.get(key, (0.0, None))
+        if made is None or until < time.monotonic():
+            made = await make()
+            if made.status == 200:
+                self._put(key, made)
+        return made
+
+    def _put(self, key: tuple[Any, ...], made: Made) -> None:
+        self._kept[key] = (time.monotonic() + SECONDS, made)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._room:
+            self._kept.popitem(last=False)
+
+
+def page(name: str, spec: publications.Spec, *, status: int = 200, **context: Any) -> Made:
+    """A page in the Publication's look and language."""
     html = render.text(name, spec, None, nonce="", framed=False, scripted=False, **context)
     style = _STYLE.search(html)
     digest = base64.b64encode(hashlib.sha256(style[1].encode() if style else b"").digest()).decode()
-    response = answer(request, html, spec, media_type="text/html", status=status)
-    response.headers["Content-Security-Policy"] = POLICY.format(style=digest)
-    return response
+    return Made(html, "text/html", status, POLICY.format(style=digest))
 
 
-def answer(
-    request: Request,
-    text: str,
-    spec: publications.Spec,
-    *,
-    media_type: str,
-    status: int = 200,
-    modified: datetime | None = None,
-) -> Response:
-    """The text, or 304 for who has it already. Nothing but a 200 is kept."""
-    tag = tag_of(text)
-    headers = {"X-Robots-Tag": robots(spec)}
-    if status != 200:
-        return Response(text, status, headers=headers, media_type=media_type)
+def answer(request: Request, spec: publications.Spec, made: Made) -> Response:
+    """The text, or 304 for who has it already; `listed` archives may be found by search engines."""
+    headers = {"X-Robots-Tag": robots(spec)} | ({"Content-Security-Policy": made.policy} if made.policy else {})
+    if made.status != 200:
+        return Response(made.text, made.status, headers=headers, media_type=made.media_type)
+    tag = tag_of(made.text)
     headers |= {"Cache-Control": KEPT, "ETag": tag}
-    if modified:
-        headers["Last-Modified"] = format_datetime(modified.replace(microsecond=0), usegmt=True)
-    if is_known(request, tag, modified):
+    if made.modified:
+        headers["Last-Modified"] = format_datetime(made.modified.replace(microsecond=0), usegmt=True)
+    if is_known(request, tag, made.modified):
         return Response(status_code=304, headers=headers)
-    return Response(text, headers=headers, media_type=media_type)
+    return Response(made.text, headers=headers, media_type=made.media_type)
 
 
 def tag_of(text: str) -> str:

@@ -1,13 +1,13 @@
 """Articles at their times, and what the archive made of them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from digest import database, publications
 from digest.archive import models
-from digest.articles import models as articles, release
+from digest.articles import models as articles, release, store
 
 
 async def articles_at(db: database.Database, publication: Any, *times: datetime, **values: Any) -> list[int]:
@@ -31,17 +31,23 @@ async def articles_at(db: database.Database, publication: Any, *times: datetime,
 
 
 async def set_article(db: database.Database, id_: int, **values: Any) -> None:
+    """Change an Article, and say so, as whatever changes one does."""
+    article = articles.Article
     async with db.transaction() as connection:
-        await connection.execute(sa.update(articles.Article).where(articles.Article.id == id_).values(values))
+        changed = sa.update(article).where(article.id == id_).values(values).returning(article.publication_id)
+        await store.touch(connection, (await connection.execute(changed)).scalar_one())
 
 
 async def apply(db: database.Database, publication: Any, **changes: Any) -> None:
     """Another Spec for a Publication."""
     table = publications.Publication
     async with db.transaction() as connection:
-        stored = (await connection.execute(sa.select(table.spec).where(table.id == publication.id))).scalar_one()
-        spec = publications.load(stored | changes).model_dump(mode="json")
-        await connection.execute(sa.update(table).where(table.id == publication.id).values(spec=spec))
+        row = (await connection.execute(sa.select(table).where(table.id == publication.id))).one()
+        values = {
+            "spec": publications.load(row.spec | changes).model_dump(mode="json"),
+            "applied_at": row.applied_at + timedelta(seconds=1),
+        }
+        await connection.execute(sa.update(table).where(table.id == publication.id).values(values))
 
 
 async def pages(db: database.Database, frequency: str | None = None) -> list[Any]:

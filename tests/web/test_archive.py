@@ -7,7 +7,6 @@ import pytest
 from lxml import html
 
 from digest.archive import keep
-from digest.articles import store
 from digest.articles.models import ArticleState
 from digest.web import public
 from digest.web.pages import archive as doors
@@ -30,13 +29,6 @@ async def ids(site, db) -> list[int]:
     await archive.set_article(db, found[1], topics=["heart", "lungs"])
     await keep.run(db, MONDAY + 9 * DAY)
     return found
-
-
-async def retract(db, site, *ids: int) -> None:
-    for id_ in ids:
-        await archive.set_article(db, id_, state=ArticleState.RETRACTED)
-    async with db.transaction() as connection:
-        await store.touch(connection, site.publication.id)
 
 
 def meta(page: html.HtmlElement, name: str) -> str | None:
@@ -71,6 +63,12 @@ async def test_pages_lead_to_each_other_to_the_archive_and_to_the_sign_up(site, 
     assert html.fromstring((await site.get(second)).content).xpath("//link[@rel='prev']/@href") == [first]
     index = html.fromstring((await site.get("/archive/mias-feed")).content)
     assert {first, second} < set(index.xpath("//main//a/@href"))
+
+
+async def test_who_takes_no_sign_ups_asks_for_none(site, db, ids):
+    assert "/subscribe/" in (await site.get(DATE)).text
+    await archive.apply(db, site.publication, sign_up=False)
+    assert "/subscribe/" not in (await site.get(DATE)).text
 
 
 async def test_links_keep_the_path_the_service_is_mounted_at(site, db, ids):
@@ -151,11 +149,12 @@ async def test_a_date_without_a_digest_leads_to_those_there_are(site, ids, day):
 
 async def test_a_retracted_article_is_gone_at_once_and_a_page_of_nothing_else_is_gone(site, db, ids):
     assert (await site.get(DATE)).text.count("<article") == 3
-    await retract(db, site, ids[0])
+    await archive.set_article(db, ids[0], state=ArticleState.RETRACTED)
     answer = await site.get(DATE)
     assert "02 Nov 12:00" not in answer.text
     assert "2 stories" in answer.text
-    await retract(db, site, *ids[1:3])
+    for id_ in ids[1:3]:
+        await archive.set_article(db, id_, state=ArticleState.RETRACTED)
     gone = await site.get(DATE)
     assert (gone.status_code, gone.headers["Cache-Control"]) == (410, "no-store")
     assert "taken back" in gone.text
@@ -271,3 +270,26 @@ async def test_who_has_it_already(asked, known):
         headers = asked
 
     assert public.is_known(Asked, '"a"', MONDAY) is known  # type: ignore[arg-type]
+
+
+async def test_a_page_is_made_once_for_all_who_ask_in_the_same_seconds(monkeypatch):
+    memory, calls = public.Memory(room=2), []
+    monkeypatch.setattr(public, "SECONDS", 60.0)
+
+    def making(text: str, status: int = 200):
+        async def make() -> public.Made:
+            calls.append(text)
+            return public.Made(text, "text/html", status)
+
+        return make
+
+    for text in ("a", "a", "b", "b", "c", "a"):  # by then there is no more room for a
+        assert (await memory.get((text,), making(text))).text == text
+    assert calls == ["a", "b", "c", "a"]
+    for _ in range(2):
+        await memory.get(("gone",), making("gone", 410))
+    assert calls[4:] == ["gone", "gone"]
+    monkeypatch.setattr(public, "SECONDS", -1.0)
+    for _ in range(2):
+        await memory.get(("new",), making("new"))
+    assert calls[6:] == ["new", "new"]

@@ -6,12 +6,12 @@ page here, as if there were none.
 
 import itertools
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,7 +21,7 @@ from digest import places, publications
 from digest.archive import pages
 from digest.articles.pictures import rows as pictures
 from digest.editions import choose, outline
-from digest.web import public, visits
+from digest.web import offers, public, visits
 
 # Dates of the frequency offered first, and of each of the others, where all are shown.
 FIRST, FEW = 8, 3
@@ -40,8 +40,8 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The Publication whose archive is asked for."""
+class Archive:
+    """That of one Publication."""
 
     id: int
     spec: publications.Spec
@@ -52,37 +52,44 @@ class Found:
     def root(self) -> str:
         return urlsplit(self.base).path.rstrip("/")
 
-    def page(self, request: Request, name: str, *, status: int = 200, **context: Any) -> Response:
+    def page(self, name: str, *, status: int = 200, **context: Any) -> public.Made:
         words: dict[str, Any] = {"found": self, "root": self.root, "places": places, "robots": public.robots(self.spec)}
         words["pictures"] = self.base + pictures.PATH
-        return public.page(request, name, self.spec, status=status, **(words | context))
+        return public.page(name, self.spec, status=status, **(words | context))
 
 
-async def find(request: Request, connection: AsyncConnection) -> Found:
-    """Raises HTTPException 404 where there is no archive."""
-    publication = publications.Publication
-    statement = sa.select(publication.id, publication.spec, publication.applied_at).where(
-        publication.slug == request.path_params["slug"]
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    spec = publications.load(row.spec) if row else None
-    frequency = request.path_params.get("frequency")
-    if not row or not spec or not spec.has_archive or frequency not in (None, *publications.FREQUENCIES):
-        raise HTTPException(404)
-    return Found(row.id, spec, row.applied_at, spec.base_url or visits.parts(request).base_url.rstrip("/"))
+Make = Callable[[Request, AsyncConnection, Archive], Awaitable[public.Made]]
 
 
-async def show(request: Request) -> Response:
+def door(make: Make) -> Callable[[Request], Awaitable[Response]]:
+    """A page of an archive, made at most once every few seconds. Raises HTTPException 404 where there is no archive."""
+
+    async def show(request: Request) -> Response:
+        found, query = await offers.find(request), request.query_params
+        if not found.spec.has_archive or request.path_params.get("frequency") not in (None, *publications.FREQUENCIES):
+            raise HTTPException(404)
+        base = found.spec.base_url or visits.parts(request).base_url.rstrip("/")
+        key = (request.scope["path"], query.get("page"), query.get("before"), found.mark)
+
+        async def fresh() -> public.Made:
+            async with visits.parts(request).db.reading() as connection:
+                return await make(request, connection, Archive(found.id, found.spec, found.applied_at, base))
+
+        return public.answer(request, found.spec, await request.app.state.archive.get(key, fresh))
+
+    return show
+
+
+@door
+async def show(_request: Request, connection: AsyncConnection, found: Archive) -> public.Made:
     """The newest dates of each frequency."""
-    async with visits.parts(request).db.reading() as connection:
-        found = await find(request, connection)
-        newest = {
-            frequency: await pages.newest(connection, found.id, frequency, at_most=FIRST + 1)
-            for frequency in _frequencies(found.spec)
-        }
-        leads = await pages.leads(connection, [page for each in newest.values() for page in each])
+    newest = {
+        frequency: await pages.newest(connection, found.id, frequency, at_most=FIRST + 1)
+        for frequency in _frequencies(found.spec)
+    }
+    leads = await pages.leads(connection, [page for each in newest.values() for page in each])
     offered = [offer.frequency for offer in found.spec.frequencies]
-    return found.page(request, "archive/index.html", newest=newest, leads=leads, many=FIRST, few=FEW, feeds=offered)
+    return found.page("archive/index.html", newest=newest, leads=leads, many=FIRST, few=FEW, feeds=offered)
 
 
 def _frequencies(spec: publications.Spec) -> list[str]:
@@ -90,52 +97,41 @@ def _frequencies(spec: publications.Spec) -> list[str]:
     return list(dict.fromkeys((*(offer.frequency for offer in spec.frequencies), *publications.FREQUENCIES)))
 
 
-async def show_dates(request: Request) -> Response:
+@door
+async def show_dates(request: Request, connection: AsyncConnection, found: Archive) -> public.Made:
     """The dates of one frequency, by so many a page."""
-    frequency = request.path_params["frequency"]
-    before = _day(request.query_params.get("before", ""))
-    async with visits.parts(request).db.reading() as connection:
-        found = await find(request, connection)
-        listed = await pages.newest(connection, found.id, frequency, at_most=MANY + 1, before=before)
-        leads = await pages.leads(connection, listed[:MANY])
+    frequency, before = request.path_params["frequency"], _day(request.query_params.get("before", ""))
+    listed = await pages.newest(connection, found.id, frequency, at_most=MANY + 1, before=before)
     context: dict[str, Any] = {
+        "frequency": frequency,
         "listed": listed[:MANY],
         "has_older": len(listed) > MANY,
         "before": before,
-        "leads": leads,
+        "leads": await pages.leads(connection, listed[:MANY]),
     }
-    return found.page(request, "archive/dates.html", frequency=frequency, **context)
+    return found.page("archive/dates.html", **context)
 
 
-async def show_page(request: Request) -> Response:
+@door
+async def show_page(request: Request, connection: AsyncConnection, found: Archive) -> public.Made:
     """What was new on one date."""
     frequency, day = request.path_params["frequency"], _day(request.path_params["date"])
-    async with visits.parts(request).db.reading() as connection:
-        found = await find(request, connection)
-        page = await pages.find(connection, found.id, frequency, day) if day else None
-        if page is None:
-            return found.page(request, "archive/none.html", status=404, frequency=frequency)
-        older, newer = await pages.neighbours(connection, page)
-        order = await pages.order(connection, found.spec, page)
-        number, last = _number(request, len(order))
-        picks = order[(number - 1) * STORIES : number * STORIES]
-        stories = await pages.stories(connection, picks, found.base)
+    page = await pages.find(connection, found.id, frequency, day) if day else None
+    if page is None:
+        return found.page("archive/none.html", status=404, frequency=frequency)
+    order = await pages.order(connection, found.spec, page)
+    number, last = _number(request, len(order))
+    picks = order[(number - 1) * STORIES : number * STORIES]
+    stories = await pages.stories(connection, picks, found.base)
     if not stories:
-        return found.page(request, "archive/gone.html", status=410, frequency=frequency)
-    context: dict[str, Any] = {
-        "page": page,
-        "older": older,
-        "newer": newer,
-        "number": number,
-        "last": last,
-        "count": len(order),
-    }
-    return found.page(
-        request, "archive/page.html", frequency=frequency, **context, **_told(found, picks, stories, number)
-    )
+        return found.page("archive/gone.html", status=410, frequency=frequency)
+    older, newer = await pages.neighbours(connection, page)
+    context: dict[str, Any] = {"frequency": frequency, "page": page, "older": older, "newer": newer}
+    context |= {"number": number, "last": last, "count": len(order)}
+    return found.page("archive/page.html", **context, **_told(found, picks, stories, number))
 
 
-def _told(found: Found, picks: pages.Order, stories: dict[int, outline.Story], number: int) -> dict[str, Any]:
+def _told(found: Archive, picks: pages.Order, stories: dict[int, outline.Story], number: int) -> dict[str, Any]:
     names = {topic.slug: topic.name for topic in found.spec.topics}
     known = [pick for pick in picks if pick.article_id in stories]
     lead = stories[known[0].article_id] if number == 1 else None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,15 +48,13 @@ def own_url(signer: links.Signer, base: str, subscription_id: int, generation: i
     return f"{base}/feed/{signer.feed_token(subscription_id, generation)}"
 
 
-async def show(request: Request) -> Response:
+@archive.door
+async def show(request: Request, connection: AsyncConnection, found: archive.Archive) -> public.Made:
     """The newest dates of one frequency."""
-    frequency = request.path_params["frequency"]
-    async with visits.parts(request).db.reading() as connection:
-        found = await archive.find(request, connection)
-        listed = await pages.newest(connection, found.id, frequency, at_most=ENTRIES)
-        leads = await pages.leads(connection, listed)
-        changed_at = await pages.changed_at(connection, listed)
-    spec, say = found.spec, render.voice(found.spec.locale)
+    spec, frequency, say = found.spec, request.path_params["frequency"], render.voice(found.spec.locale)
+    listed = await pages.newest(connection, found.id, frequency, at_most=ENTRIES)
+    leads = await pages.leads(connection, listed)
+    changed_at = await pages.changed_at(connection, listed)
     entries = [
         Entry(url, url, f"{say.day(page.date)}: {leads[page.id][0].title}", page.due_at, tuple(leads[page.id]))
         for page in listed
@@ -66,7 +65,7 @@ async def show(request: Request) -> Response:
     home = places.archive_dates(found.base, spec.slug, frequency)
     text = _feed(spec, spec.locale, entries, address=address, id_=address, home=home, since=found.applied_at)
     modified = max([found.applied_at, *(page.due_at for page in listed), *changed_at])
-    return public.answer(request, text, spec, media_type=TYPE, modified=modified)
+    return public.Made(text, TYPE, modified=modified)
 
 
 async def show_own(request: Request) -> Response:
