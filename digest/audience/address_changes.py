@@ -138,18 +138,30 @@ async def agree(
     connection: AsyncConnection, hasher: suppression.Hasher, token: links.ChangeToken, side: Side, *, now: datetime
 ) -> None:
     """One side says yes; the second yes does it. Said twice it is the same as once; `judge` says how it stands then."""
-    # Two yeses at the same moment wait for each other here, so one of them is the second.
+    if (asked := await _row(connection, token, lock=False)) is None:
+        return
+    # Two yeses at the same moment wait for each other here, so one of them is the second. First the Subscriptions, as
+    # on the page of all settings and when somebody is erased.
+    ids = await _lock(connection, asked.subscriber_id)
     row = await _row(connection, token, lock=True)
     if row is None or row.asked_at <= now - LASTS or judge(row, side) is not Standing.OPEN:
         return
     change = sa.update(models.AddressChange).where(models.AddressChange.id == row.id)
     await connection.execute(change.values({side.value: now}))
     other = Side.NEW if side is Side.OLD else Side.OLD
-    if getattr(row, other) is not None and await _move(connection, hasher, row, now):
+    if getattr(row, other) is not None and await _move(connection, hasher, row, ids, now):
         await connection.execute(change.values(done_at=now))
 
 
-async def _move(connection: AsyncConnection, hasher: suppression.Hasher, row: sa.Row[Any], now: datetime) -> bool:
+async def _lock(connection: AsyncConnection, subscriber_id: int) -> list[int]:
+    theirs = sa.select(models.Subscription.id).where(models.Subscription.subscriber_id == subscriber_id)
+    locked = theirs.order_by(models.Subscription.id).with_for_update()
+    return list((await connection.execute(locked)).scalars())
+
+
+async def _move(
+    connection: AsyncConnection, hasher: suppression.Hasher, row: sa.Row[Any], ids: list[int], now: datetime
+) -> bool:
     """Whether it could be. The generation stays: links in old mails still end what they belong to."""
     if not suppression.may_ask(await suppression.covers(connection, hasher, row.key)):
         return False
@@ -161,8 +173,6 @@ async def _move(connection: AsyncConnection, hasher: suppression.Hasher, row: sa
         # The address is another reader's, perhaps since a moment ago: the unique key knows best.
         return False
     await suppression.lift(connection, hasher, row.key)
-    theirs = sa.select(models.Subscription.id).where(models.Subscription.subscriber_id == row.subscriber_id)
-    ids = (await connection.execute(theirs.order_by(models.Subscription.id))).scalars().all()
     door = trail.Door.PAGE
     await failing.reactivate(connection, ids, door=door, now=now)
     await trail.record(connection, [trail.Entry(id_, trail.What.MOVED, door, now) for id_ in ids])

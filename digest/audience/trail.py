@@ -78,6 +78,13 @@ async def find_newest(connection: AsyncConnection, subscription_id: int) -> sa.R
     return found.one_or_none()
 
 
+async def cadences(connection: AsyncConnection, subscription: sa.Row[Any]) -> list[int]:
+    """The Cadence of today and those before, by which Editions are found that were for this reader."""
+    changes = sa.select(models.Change.before).where(models.Change.subscription_id == subscription.id)
+    before = (one.get("cadence_id") for one in await connection.scalars(changes))
+    return sorted({subscription.cadence_id, *filter(None, before)})
+
+
 def snapshot(subscription: sa.Row[Any], *columns: str) -> dict[str, Any]:
     """How these columns stand, in a form JSON can hold."""
     values = {column: getattr(subscription, column) for column in columns}
