@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = ("plan", "compose", "throttle", "sparing")
 # These take options; see --help of each.
-WITH_OPTIONS = ("send", "million", "scale", "import")
+WITH_OPTIONS = ("send", "million", "scale", "import", "web")
 
 
 def main() -> int:
