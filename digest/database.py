@@ -129,8 +129,13 @@ class Database:
     @asynccontextmanager
     async def glance(self) -> AsyncIterator[AsyncConnection]:
         """As `reading`, for short statements; see `brief`."""
-        async with self._brisk_reader.connect() as connection:
+        connection = await self._brisk_reader.connect()
+        try:
             yield connection
+        finally:
+            # A task of its own closes it even if ours is cancelled meanwhile. Where nothing waits (SQLite) it would only
+            # let others in between, and then a hundred who look need a hundred connections.
+            await (connection.close() if self.is_sqlite else asyncio.shield(connection.close()))
 
     async def ping(self) -> None:
         """One round trip. Raises DatabaseError when the database does not answer."""
