@@ -133,8 +133,8 @@ class Database:
         try:
             yield connection
         finally:
-            # A task of its own closes it even if ours is cancelled meanwhile. Where nothing waits (SQLite) it would only
-            # let others in between, and then a hundred who look need a hundred connections.
+            # A task of its own closes it even if ours is cancelled meanwhile. Where nothing waits (SQLite) it would
+            # only let others in between, and then a hundred who look need a hundred connections.
             await (connection.close() if self.is_sqlite else asyncio.shield(connection.close()))
 
     async def ping(self) -> None:

@@ -178,4 +178,9 @@ def _sqlite_pairs(element: Any, compiler: Any, **kw: Any) -> str:
 
 def insert(connection: AsyncConnection, model: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT; both dialects spell it alike but keep it in their own class."""
-    return sqlite.insert(model) if connection.dialect.name == "sqlite" else postgresql.insert(model)
+    return insert_for(connection.dialect.name, model)
+
+
+def insert_for(dialect: str, model: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """As `insert`, for statements that are made once for each dialect."""
+    return sqlite.insert(model) if dialect == "sqlite" else postgresql.insert(model)

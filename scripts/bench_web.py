@@ -1,8 +1,8 @@
 """What the pages carry: one-click unsubscribes, page views and sign-ups a second, of one process on one core.
 
-`digest serve` runs with everything on; who asks is another process on another core. Beside it runs bare Starlette on the
-same server, with a constant answer and with a commit for each request. Machines are shared and noise only ever adds, so
-the best of some rounds counts, for us and for the others alike; all rounds are shown.
+`digest serve` runs with everything on; who asks is another process on another core. Beside it runs bare Starlette on
+the same server, with a constant answer and with a commit for each request. Machines are shared and noise only ever
+adds, so the best of some rounds counts, for us and for the others alike; all rounds are shown.
 """
 
 import argparse

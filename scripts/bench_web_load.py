@@ -31,7 +31,7 @@ class Ask:
     headers: tuple[tuple[str, str], ...] = ()
 
     def wire(self) -> bytes:
-        lines = [f"{self.method} {self.path} HTTP/1.1", "Host: digest.example.org", "Accept-Language: en"]
+        lines = [f"{self.method} {self.path} HTTP/1.1", "Host: news.example.org", "Accept-Language: en"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.method == "POST":
             lines += [f"Content-Type: {self.kind}", f"Content-Length: {len(self.body.encode())}"]
@@ -40,7 +40,7 @@ class Ask:
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """`rate` None: as fast as the connections go. `keep_times`: each answer's milliseconds, in order of the requests."""
+    """`rate` None: as fast as the connections go. `keep_times`: the milliseconds of each, in order of the requests."""
 
     port: int
     connections: int = 32

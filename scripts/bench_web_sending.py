@@ -57,18 +57,14 @@ def _sent(path: Path) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-            left = db.execute(
-                "SELECT 1 FROM editions WHERE state = 'planned' UNION ALL SELECT 1 FROM batches WHERE state <> 'done' LIMIT 1"
-            )
-            if left.fetchone() is None:
-                newest = "edition_id = (SELECT max(id) FROM editions)"
-                states = dict(
-                    db.execute(f"SELECT state, count(*) FROM deliveries WHERE {newest} GROUP BY state").fetchall()
-                )
-                first, last = db.execute(
-                    f"SELECT min(finished_at), max(finished_at) FROM deliveries WHERE {newest} AND state = 'sent'"
-                ).fetchone()
-                seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
-                return {"states": states, "sending_seconds": round(seconds, 2)}
+            if db.execute(_LEFT).fetchone() is None:
+                states = dict(db.execute(f"SELECT state, count(*) {_NEWEST} GROUP BY state").fetchall())
+                ends = db.execute(f"SELECT min(finished_at), max(finished_at) {_NEWEST} AND state = 'sent'").fetchone()
+                first, last = map(datetime.fromisoformat, ends)
+                return {"states": states, "sending_seconds": round((last - first).total_seconds(), 2)}
         time.sleep(0.5)
     raise site_.RefusedError("the Edition was not sent in time")
+
+
+_LEFT = "SELECT 1 FROM editions WHERE state = 'planned' UNION ALL SELECT 1 FROM batches WHERE state <> 'done' LIMIT 1"
+_NEWEST = "FROM deliveries WHERE edition_id = (SELECT max(id) FROM editions)"

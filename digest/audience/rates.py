@@ -5,6 +5,7 @@ with its first count and ends as a whole, so "1 per day" leaves a day between tw
 transaction: what is rolled back was not counted.
 """
 
+import functools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ import sqlalchemy.exc
 from limits.aio import storage, strategies
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, sql
+from digest import database, prepared, sql
 from digest.audience import models
 
 # A limit, and whose: "20/hour" of one hashed address.
@@ -29,7 +30,7 @@ async def is_within(connection: AsyncConnection, counts: Sequence[Count], now: d
     """
     rows = strategies.FixedWindowRateLimiter(_Rows(connection, now))
     for limit, whose in counts:
-        if limit and not await rows.hit(limits.parse(limit), whose):
+        if limit and not await rows.hit(_parsed(limit), whose):
             return False
     return True
 
@@ -54,21 +55,10 @@ class _Rows(storage.Storage):
         return sqlalchemy.exc.SQLAlchemyError
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        rate, until = models.Rate, self._now + timedelta(seconds=expiry)
-        is_over = rate.expires_at <= self._now
-        counted = (
-            sql.insert(self._connection, rate)
-            .values(key=key, count=amount, expires_at=until)
-            .on_conflict_do_update(
-                index_elements=[rate.key],
-                set_={
-                    "count": sa.case((is_over, amount), else_=rate.count + amount),
-                    "expires_at": sa.case((is_over, until), else_=rate.expires_at),
-                },
-            )
-            .returning(rate.count)
-        )
-        return int((await self._connection.execute(counted)).scalar_one())
+        until = self._now + timedelta(seconds=expiry)
+        values = {"p_key": key, "p_amount": amount, "p_now": self._now, "p_until": until}
+        rows = await _counted(self._connection.dialect.name).run(self._connection, values)
+        return int(rows[0][0])
 
     async def get(self, key: str) -> int:
         rate = models.Rate
@@ -89,3 +79,27 @@ class _Rows(storage.Storage):
 
     async def clear(self, key: str) -> None:
         await self._connection.execute(sa.delete(models.Rate).where(models.Rate.key == key))
+
+
+@functools.cache
+def _counted(dialect: str) -> prepared.Statement:
+    rate = models.Rate
+    amount = sa.bindparam("p_amount", type_=sa.Integer())
+    until = sa.bindparam("p_until", type_=database.UtcDateTime())
+    is_over = rate.expires_at <= sa.bindparam("p_now", type_=database.UtcDateTime())
+    return prepared.Statement(
+        sql.insert_for(dialect, rate)
+        .values(key=sa.bindparam("p_key"), count=amount, expires_at=until)
+        .on_conflict_do_update(
+            index_elements=[rate.key],
+            set_={
+                "count": sa.case((is_over, amount), else_=rate.count + amount),
+                "expires_at": sa.case((is_over, until), else_=rate.expires_at),
+            },
+        )
+        .returning(rate.count)
+    )
+
+
+# There are some, and they are read from texts.
+_parsed = functools.cache(limits.parse)

@@ -1,5 +1,6 @@
 """How a Subscription stands: itself, whose it is, to what, and what was chosen. Reads only."""
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,26 +59,30 @@ def choice(row: sa.Row[Any]) -> preferences.Choice:
 
 async def find(connection: AsyncConnection, subscription_id: int, *, lock: bool = False) -> Standing | None:
     """None when there is no such Subscription (any more). `lock` when the caller is going to change it."""
-    found = await _found(connection, models.Subscription.id == subscription_id, lock=lock)
+    found = await _found(connection, _finding("id", lock), subscription_id)
     return found[0] if found else None
 
 
 async def find_all(connection: AsyncConnection, subscriber_id: int, *, lock: bool = False) -> list[Standing]:
     """All Subscriptions of one person, the oldest first."""
-    return await _found(connection, models.Subscription.subscriber_id == subscriber_id, lock=lock)
+    return await _found(connection, _finding("subscriber_id", lock), subscriber_id)
 
 
-async def _found(connection: AsyncConnection, which: sa.ColumnElement[bool], *, lock: bool) -> list[Standing]:
+async def _found(connection: AsyncConnection, statement: sa.Select[Any], which: int) -> list[Standing]:
+    rows = (await connection.execute(statement, {"p_which": which})).all()
+    return [Standing(row, row.email, row.address_key, publications.load(row.spec), choice(row)) for row in rows]
+
+
+@functools.cache
+def _finding(column: str, lock: bool) -> sa.Select[Any]:
+    """Made once: to build it takes longer than to run it."""
     publication = publications.Publication
     statement = (
         query()
         .add_columns(publication.spec)
         .join(publication, publication.id == models.Subscription.publication_id)
-        .where(which)
+        .where(getattr(models.Subscription, column) == sa.bindparam("p_which"))
         # Locked in order of id, so that two nodes never wait for each other in a ring.
         .order_by(models.Subscription.id)
     )
-    if lock:
-        statement = statement.with_for_update(of=models.Subscription)
-    rows = (await connection.execute(statement)).all()
-    return [Standing(row, row.email, row.address_key, publications.load(row.spec), choice(row)) for row in rows]
+    return statement.with_for_update(of=models.Subscription) if lock else statement

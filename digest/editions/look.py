@@ -4,6 +4,7 @@ The palette is computed, not trusted: a colour that could not be read on its gro
 4.5 (WCAG 2.2, 1.4.3), in light and in dark. Pure.
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass, field, replace
 
@@ -100,6 +101,7 @@ class Palette:
     dark: Shades
 
 
+@functools.lru_cache(maxsize=256)
 def palette(colours: publications.Colours) -> Palette:
     page = colours.background
     card = WHITE if _far_end(page) == BLACK else _lifted(page)

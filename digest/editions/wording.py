@@ -130,6 +130,7 @@ def _catalogue(catalogues: Path, asked: babel.Locale) -> support.Translations | 
     return None
 
 
+@functools.lru_cache(maxsize=1024)
 def negotiated(accepted: str) -> str | None:
     """The language of a visitor by their Accept-Language header (RFC 9110 §12.5.4); None if they speak none of ours."""
     wanted = []

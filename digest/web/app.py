@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from digest import database
 from digest.articles.pictures import rows as pictures
-from digest.web import guard, hosts, offers, operations, public
+from digest.web import guard, hosts, kept, offers, operations, public, render
 from digest.web.api import route as api, routes
 from digest.web.pages import (
     archive,
@@ -87,7 +87,8 @@ def create(parts: Parts) -> FastAPI:
     app = FastAPI(title="digest", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
     app.state.pictures = images.Shelf()
-    app.state.specs = offers.Specs()
+    app.state.specs = kept.Kept[offers.Applied](offers.KEPT_SPECS)
+    app.state.printed = kept.Kept[render.Printed](subscribe.KEPT_PAGES)
     app.state.archive = public.Memory()
     for path, doors in PATHS.items():
         for spelling in {path, path.rstrip("/") + "/"}:

@@ -3,20 +3,19 @@
 Nothing is known of a visitor but what the browser says: the languages it asks for and, by a script, its time zone.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from digest import database, errors, publications, zones
+from digest import database, prepared, publications, zones
 from digest.articles import models as articles
 from digest.audience import preferences
 from digest.editions import cadence, plan, tidy, wording
-from digest.web import visits
+from digest.web import kept, visits
 
 # Enough to see what it is about.
 HEADLINES = 3
@@ -55,37 +54,37 @@ async def find(request: Request) -> Found:
     return await _find(visits.parts(request).db, request.path_params["slug"], request.app.state.specs)
 
 
-class Specs:
-    """Specs as last seen: to read one anew takes longer than all the rest of a page."""
+class Applied(NamedTuple):
+    """A Spec as last seen: to read one anew takes longer than all the rest of a page."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[int, datetime], publications.Spec] = OrderedDict()
-
-    def get(self, row: Any) -> publications.Spec | None:
-        return self._kept.get((row.id, row.applied_at))
-
-    def put(self, row: Any, spec: publications.Spec) -> None:
-        self._kept[row.id, row.applied_at] = spec
-        while len(self._kept) > KEPT_SPECS:
-            self._kept.popitem(last=False)
+    spec: publications.Spec
+    at: datetime
 
 
-async def _find(db: database.Database, slug: str, specs: Specs) -> Found:
-    publication = publications.Publication
-    columns = (publication.id, publication.applied_at, publication.head, publication.revision)
+async def _find(db: database.Database, slug: str, specs: kept.Kept[Applied]) -> Found:
     if not publications.SLUG.fullmatch(slug):
         # Some of what a path may hold no database takes as a text.
         raise HTTPException(404)
     async with db.glance() as connection:
-        row = (await connection.execute(sa.select(*columns).where(publication.slug == slug))).one_or_none()
-        if row is None:
+        rows = await _MARK.run(connection, {"p_slug": slug})
+        if not rows:
             raise HTTPException(404)
-        spec = specs.get(row)
-        if spec is None:
-            stored = await connection.scalar(sa.select(publication.spec).where(publication.id == row.id))
-            spec = publications.load(stored or {})
-            specs.put(row, spec)
-    return Found(row.id, spec, row.applied_at, tuple(row))
+        id_, applied_at, *_ = mark = rows[0]
+        applied = specs.get((id_, applied_at))
+        if applied is None:
+            found = sa.select(_PUBLICATION.spec, _PUBLICATION.applied_at).where(_PUBLICATION.id == id_)
+            row = (await connection.execute(found)).one()
+            applied = Applied(publications.load(row.spec), row.applied_at)
+            specs.put((id_, applied_at), applied)
+    return Found(id_, *applied, mark)
+
+
+_PUBLICATION = publications.Publication
+_MARK = prepared.Statement(
+    sa.select(_PUBLICATION.id, _PUBLICATION.applied_at, _PUBLICATION.head, _PUBLICATION.revision).where(
+        _PUBLICATION.slug == sa.bindparam("p_slug")
+    )
+)
 
 
 async def headlines(db: database.Database, found: Found) -> list[tuple[str, str | None]]:
@@ -101,7 +100,7 @@ async def headlines(db: database.Database, found: Found) -> list[tuple[str, str 
         .order_by(article.position.desc())
         .limit(HEADLINES)
     )
-    async with db.reading() as connection:
+    async with db.glance() as connection:
         rows = (await connection.execute(newest)).all()
     return [(title, tidy.url(row.url)) for row in rows if (title := tidy.line(row.title))]
 
@@ -131,7 +130,5 @@ def visitor(request: Request, spec: publications.Spec, *, timezone: str = "", la
 
 
 def _known(timezone: str) -> str | None:
-    try:
-        return zones.get(timezone).key if timezone else None
-    except errors.DigestError:
-        return None
+    # Asked for like this and not by `zones.get`, which would look for similar names.
+    return timezone if timezone in zones.names() else None

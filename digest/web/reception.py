@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from digest.audience import entrance, preferences
@@ -21,10 +22,6 @@ class Receipt:
 
     choice: preferences.Choice
     first_at: datetime | None
-
-
-class _Full(Exception):
-    """Too many came from there."""
 
 
 async def receive(
@@ -47,14 +44,16 @@ async def receive(
     if is_robot:
         return receipt(found, wanted.choice, now)
     form = entrance.Form(wanted, origins.of(request, parts.hasher), place, words)
-    try:
-        async with parts.db.transaction() as connection:
-            if not await entrance.enter(connection, parts.hasher, form, parts.sign_up.rules, now):
-                # Rolled back: one network that is full uses up nothing of what is there for all.
-                raise _Full
-    except _Full:
-        return None
-    return receipt(found, wanted.choice, now)
+
+    async def enter(connection: AsyncConnection) -> bool:
+        async with connection.begin_nested() as own:
+            is_in = await entrance.enter(connection, parts.hasher, form, parts.sign_up.rules, now)
+            if not is_in:
+                # One network that is full uses up nothing of what is there for all.
+                await own.rollback()
+        return is_in
+
+    return receipt(found, wanted.choice, now) if await parts.clerk.run(enter) else None
 
 
 def receipt(found: offers.Found, choice: preferences.Choice, now: datetime) -> Receipt:

@@ -4,12 +4,14 @@ Each page is one document with its style inside it: no script, no cookie, no req
 Content-Security-Policy makes sure of.
 """
 
+import dataclasses
 import functools
 import secrets
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 import jinja2
+import markupsafe
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -55,7 +57,39 @@ def tongue(request: Request) -> str | None:
     return wording.negotiated(request.headers.get("accept-language", ""))
 
 
-def page(
+# What a gap begins with: nothing a publisher writes can be taken for one.
+_OPENING = secrets.token_hex(16)
+
+
+def gap(name: str) -> str:
+    """Stands in a page for something that is filled in each time it is handed out."""
+    return f"{_OPENING}-{name}-"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Printed:
+    """A page as rendered, with its gaps open: it can be handed out any number of times."""
+
+    content: bytes
+    status: int
+    policy: str
+
+    def response(self, **filling: str) -> HTMLResponse:
+        nonce = secrets.token_urlsafe(12)
+        content = self.content
+        for name, value in (("nonce", nonce), *filling.items()):
+            content = content.replace(gap(name).encode(), markupsafe.escape(value).encode())
+        return HTMLResponse(
+            content, self.status, headers={"Content-Security-Policy": self.policy.replace(gap("nonce"), nonce)}
+        )
+
+
+def page(name: str, spec: publications.Spec | None = None, **context: Any) -> HTMLResponse:
+    """The page as a response; see `printed`."""
+    return printed(name, spec, **context).response()
+
+
+def printed(
     name: str,
     spec: publications.Spec | None = None,
     *,
@@ -64,16 +98,16 @@ def page(
     framed: bool = False,
     scripted: bool = False,
     **context: Any,
-) -> HTMLResponse:
-    """The page as a response, in the Publication's colours where there is one.
+) -> Printed:
+    """The page in the Publication's colours, where there is one.
 
     `framed`: it may stand in another site's page. `scripted`: it has a script, without which it works as well.
     """
-    nonce = secrets.token_urlsafe(12)
+    nonce = gap("nonce")
     shown = {"nonce": nonce, "framed": framed, "scripted": scripted}
     html = text(name, spec, locale, **(shown | context))
     policy = (POLICY + SCRIPT if scripted else POLICY).format(nonce=nonce, ancestors="*" if framed else "'none'")
-    return HTMLResponse(html, status, headers={"Content-Security-Policy": policy})
+    return Printed(html.encode(), status, policy)
 
 
 def text(name: str, spec: publications.Spec | None, locale: str | None, **context: Any) -> str:

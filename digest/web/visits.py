@@ -92,7 +92,7 @@ def read_token(request: Request) -> links.MailToken | None:
 
 async def look(request: Request) -> Visit | None:
     """A visit that only reads."""
-    async with parts(request).db.reading() as connection:
+    async with parts(request).db.glance() as connection:
         return await _find(request, connection, lock=False)
 
 
@@ -101,7 +101,7 @@ async def change(request: Request) -> AsyncIterator[tuple[AsyncConnection, Visit
     """A visit that may change something, in a transaction of its own."""
     if read_token(request) is None:
         # Strays and forgeries never get near the write lock.
-        async with parts(request).db.reading() as connection:
+        async with parts(request).db.glance() as connection:
             yield connection, None
         return
     async with parts(request).db.transaction() as connection:

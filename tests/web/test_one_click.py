@@ -123,7 +123,9 @@ async def test_other_methods_are_refused_and_change_nothing(site, method):
 
 async def test_only_our_own_failure_is_a_503(site):
     site.db = database.connect("postgresql://digest@127.0.0.1:1/nobody-listens-here")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(site.app()), base_url="http://test") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(site.app()), base_url="https://digest.example.org"
+    ) as client:
         response = await client.post(f"/unsubscribe/{site.token()}", content=URLENCODED)
         assert (response.status_code, response.headers["retry-after"]) == (503, "60")
         assert "We cannot do this right now" in response.text

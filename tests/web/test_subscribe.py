@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from digest import prepared
 from digest.audience import entrance, models, trail
 from tests.support import cast
 
@@ -92,22 +93,26 @@ async def test_a_wish_waits_for_the_pass_with_all_that_was_chosen(site):
     assert words.startswith("Mit der Anmeldung")
 
 
-async def test_who_is_known_and_who_is_not_get_the_same_answer_and_the_same_work(site):
+async def test_who_is_known_and_who_is_not_get_the_same_answer_and_the_same_work(site, monkeypatch):
     answers, statements = [], []
     await site.get(PATH)
+    run = prepared._run
 
-    def count(_connection, _cursor, statement, *_rest):
-        statements[-1].append(statement)
+    async def run_and_count(driver, text, parameters):
+        statements[-1].append(text)
+        return await run(driver, text, parameters)
 
+    monkeypatch.setattr(prepared, "_run", run_and_count)
+    for engine in {site.db.engine, site.db._brisk}:
+        sa.event.listen(engine.sync_engine, "before_cursor_execute", lambda *told: statements[-1].append(told[2]))
     for email in ("anna@example.org", "anne@example.org"):
         statements.append([])
-        sa.event.listen(site.db.engine.sync_engine, "before_cursor_execute", count)
         response = await sign_up(site, email)
-        sa.event.remove(site.db.engine.sync_engine, "before_cursor_execute", count)
         answers.append((response.status_code, plain(response).replace(email, "…")))
     assert answers[0] == answers[1]
     assert statements[0] == statements[1]
-    assert len(statements[0]) >= 5
+    assert sum("INSERT INTO rates" in text for text in statements[0]) == 4
+    assert sum("INSERT INTO sign_ups" in text for text in statements[0]) == 1
 
 
 @pytest.mark.parametrize(

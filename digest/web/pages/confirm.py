@@ -35,7 +35,7 @@ async def _page(request: Request, token: links.ConfirmToken | None) -> Response:
     """How it stands now, which is the truth after GET and POST alike."""
     if token is None:
         return render.page("stale.html", status=410, locale=render.tongue(request))
-    async with visits.parts(request).db.reading() as connection:
+    async with visits.parts(request).db.glance() as connection:
         found = await standing.find(connection, token.subscription_id)
     answer = signup.judge(found, token)
     if found is None or answer is signup.Confirming.STALE:

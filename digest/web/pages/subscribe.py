@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.editions import wording
-from digest.web import choices, forms, offers, reception, render, visits, wishes
+from digest.web import choices, forms, kept, offers, reception, render, visits, wishes
 from digest.web.pages import subscribe_json
 
 # Nobody reads a form and types an address in less.
@@ -22,6 +22,8 @@ HASTE = timedelta(seconds=2)
 # A field people neither see nor reach; its name is one that robots like.
 TRAP = "website"
 STAMP = "shown"
+# Of some 40 KB each: so many ways to ask for one, by language, zone and Publication.
+KEPT_PAGES = 128
 # Limits are counted by the hour.
 RETRY_SECONDS = "3600"
 
@@ -55,7 +57,7 @@ async def _show(request: Request, *, is_framed: bool) -> Response:
     page = Page(request, found, visitor, is_framed)
     if not found.spec.sign_up:
         return page.show("closed.html", 404)
-    return await page.form(wishes.Wish(frequency=asked.get("frequency", "")))
+    return await page.blank(asked.get("frequency", ""))
 
 
 async def _act(request: Request, *, is_framed: bool) -> Response:
@@ -116,10 +118,12 @@ class Page:
         return render.text("parts/consent.txt", self.found.spec, self.visitor.language).strip()
 
     def show(self, name: str, status: int = 200, **context: Any) -> Response:
-        return render.page(
+        return self._printed(name, status=status, **context).response()
+
+    def _printed(self, name: str, **context: Any) -> render.Printed:
+        return render.printed(
             name,
             self.found.spec,
-            status=status,
             locale=self.visitor.language,
             framed=self.is_framed,
             root=self._root,
@@ -132,26 +136,51 @@ class Page:
         base_url = self.found.spec.base_url or visits.parts(self.request).base_url
         return urlsplit(base_url).path.rstrip("/")
 
+    async def blank(self, frequency: str) -> Response:
+        """The form with nothing in it, which is the same for all who come within a minute: digests fall due at one."""
+        spec = self.found.spec
+        frequency = frequency if spec.offer(frequency) else ""
+        minute = visits.parts(self.request).clock().replace(second=0, microsecond=0)
+        key = (self.found.mark, self.visitor, self.is_framed, frequency, minute)
+        pages: kept.Kept[render.Printed] = self.request.app.state.printed
+        printed = pages.get(key)
+        if printed is None:
+            printed = await self._form(wishes.Wish(frequency=frequency), scripted=True)
+            pages.put(key, printed)
+        return printed.response(**self._own())
+
     async def form(
         self, wish: wishes.Wish, *, mistakes: wishes.Mistakes = wishes.NONE, is_hasty: bool = False
     ) -> Response:
+        """What was filled in, to look at once more."""
+        status = 422 if mistakes else 200
+        printed = await self._form(wish, status=status, mistakes=mistakes, is_hasty=is_hasty)
+        return printed.response(**self._own())
+
+    def _own(self) -> dict[str, str]:
+        """What is different in each copy of the form."""
+        parts = visits.parts(self.request)
+        place = reception.page_of(self.request) if self.is_framed else ""
+        return {"stamp": parts.signer.form_token(parts.clock()), "place": place}
+
+    async def _form(
+        self, wish: wishes.Wish, *, mistakes: wishes.Mistakes = wishes.NONE, is_hasty: bool = False, **how: Any
+    ) -> render.Printed:
         parts, spec = visits.parts(self.request), self.found.spec
-        now = parts.clock()
-        return self.show(
+        return self._printed(
             "subscribe.html",
-            422 if mistakes else 200,
-            scripted=not (mistakes or is_hasty),
             wish=wish,
             chosen=wish.frequency if spec.offer(wish.frequency) else spec.frequencies[0].frequency,
             mistakes=mistakes,
             is_hasty=is_hasty,
-            offers=offers.on_offer(spec, self.visitor.timezone, now),
+            offers=offers.on_offer(spec, self.visitor.timezone, parts.clock()),
             headlines=await offers.headlines(parts.db, self.found),
             visitor=self.visitor,
             consent=self.consent(),
-            place=reception.page_of(self.request) if self.is_framed else "",
-            stamp=parts.signer.form_token(now),
+            place=render.gap("place"),
+            stamp=render.gap("stamp"),
             zone_groups=choices.zones_of(self.visitor.language),
             languages=choices.languages(),
             tongue=dict(choices.languages())[self.visitor.language],
+            **how,
         )
