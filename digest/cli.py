@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from digest import errors
-from digest.commands import groups, keyring, looks
+from digest.commands import groups, hooks, keyring, looks
 from digest.commands.options import Email, Json, Now, Pace, Slug
 
 DONE, UNABLE, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -36,6 +36,7 @@ app.add_typer(groups.dkim, name="dkim")
 app.add_typer(groups.deliveries, name="deliveries")
 app.add_typer(groups.throttle, name="throttle")
 app.add_typer(keyring.keys, name="keys")
+app.add_typer(hooks.webhooks, name="webhooks")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

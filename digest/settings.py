@@ -127,6 +127,17 @@ class Api(Part):
     limit: str = Field("600/minute", pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$")
 
 
+class Webhooks(Part):
+    """Hosts of publishers' programs that may have private addresses."""
+
+    allow_hosts: tuple[str, ...] = ()
+
+    @pydantic.field_validator("allow_hosts", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return _listed(value)
+
+
 class Ingest(Part):
     interval_minutes: float = Field(15, ge=1)
     timeout_seconds: float = Field(30, gt=0)
@@ -260,6 +271,7 @@ class Settings(Part):
     web: Web = Web()
     sign_up: SignUp = SignUp()
     api: Api = Api()
+    webhooks: Webhooks = Webhooks()
     ingest: Ingest = Ingest()
     editions: Editions = Editions()
     outbox: Outbox = Outbox()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "digest"
 # An Article's way to an inbox, and back; then the doors, and what runs it all. Rows flow down, imports point up.
-STAGES = ("articles", "audience", "editions", "outbox", "returns", "archive", "web", "run")
+STAGES = ("articles", "audience", "editions", "outbox", "returns", "archive", "webhooks", "web", "run")
 # The operator's verbs may import all of it, and nothing imports them.
 VERBS = ("cli", "commands", "demo", "__main__")
 MODULES = {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py")) if "versions" not in path.parts}

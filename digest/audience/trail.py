@@ -1,6 +1,7 @@
 """The trail of a Subscription: what was changed, when, through which door, and how it stood before.
 
-Leaves Change rows; they let a reader take back the last change and let the operator answer "who did that?".
+Leaves Change rows, and what is announced of them; they let a reader take back the last change and let the operator
+answer "who did that?".
 Holds no address, so erasing a reader is simply deleting the rows.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from digest import announcements
 from digest.audience import models
 
 
@@ -66,6 +68,40 @@ async def record(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
     ]
     if rows:
         await connection.execute(sa.insert(models.Change), rows)
+        await _announce(connection, entries)
+
+
+# What a publisher's programs are told. A list is their own doing, and a million rows of it would tell them nothing.
+_EVENTS = {
+    What.ASKED: announcements.Event.SUBSCRIBED,
+    What.CONFIRMED: announcements.Event.CONFIRMED,
+    What.LEFT: announcements.Event.UNSUBSCRIBED,
+    What.FAILING: announcements.Event.BOUNCED,
+    **dict.fromkeys(
+        (What.CHANGED, What.PAUSED, What.RESUMED, What.UNDONE, What.REACTIVATED), announcements.Event.CHANGED
+    ),
+}
+
+
+async def _announce(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    notes = [
+        announcements.Note(
+            _EVENTS[entry.what],
+            entry.at,
+            subscription_id=entry.subscription_id,
+            facts={"what": entry.what, "door": entry.door},
+        )
+        for entry in entries
+        if entry.what in _EVENTS
+    ]
+    await announcements.leave(connection, notes, owners=owners([note.subscription_id or 0 for note in notes]))
+
+
+def owners(subscription_ids: Sequence[int]) -> sa.Select[Any]:
+    """(subscription id, publication id) of these."""
+    subscription = models.Subscription
+    columns: tuple[Any, ...] = (subscription.id, subscription.publication_id)
+    return sa.select(*columns).where(subscription.id.in_(subscription_ids))
 
 
 async def find_newest(connection: AsyncConnection, subscription_id: int) -> sa.Row[Any] | None:

@@ -142,7 +142,12 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     for source in found["sources"]:
         if source["held"]:
             lines.append(f"{source['held']} articles of source {source['id']} are held: digest release {source['id']}")
-    return lines + _stuck(found) + throttling.warnings(found["pauses"], found["waiting_for"])
+    return (
+        lines
+        + webhooks.warnings(found["webhooks"])
+        + _stuck(found)
+        + throttling.warnings(found["pauses"], found["waiting_for"])
+    )
 
 
 def _stuck(found: dict[str, Any]) -> list[str]:

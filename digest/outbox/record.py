@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, prepared, sql
-from digest.audience import models as audience, suppression
+from digest import announcements, database, prepared, sql
+from digest.audience import models as audience, suppression, trail
 from digest.outbox import handover, misses, models, outcomes, untold
 
 OUT_OF_TRIES = "sent several times without an answer"
@@ -98,9 +98,16 @@ async def _others(
         if isinstance(one.outcome, outcomes.GiveUp) and one.outcome.suppress:
             refused = audience.SuppressionReason.REFUSED
             await suppression.add(connection, hasher, one.address_key, reason=refused, now=now)
+            await _announce(connection, one, now)
     await write(connection, rows)
     await untold.give_back(connection, [one.delivery_id for one in settled if one.is_notice])
     await misses.note(connection, [one.delivery_id for one in settled if isinstance(one.outcome, outcomes.GiveUp)], now)
+
+
+async def _announce(connection: AsyncConnection, one: Settled, now: datetime) -> None:
+    bounced, facts = announcements.Event.BOUNCED, {"what": "refused", "door": trail.Door.SENDER}
+    note = announcements.Note(bounced, now, subscription_id=one.subscription_id, facts=facts)
+    await announcements.leave(connection, [note], owners=trail.owners([one.subscription_id]))
 
 
 def _fence(one: Settled, now: datetime) -> dict[str, Any]:

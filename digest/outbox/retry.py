@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, sql
+from digest import announcements, database, sql
 from digest.editions import models as editions
 from digest.outbox import doubts, ends, models, wake
 
@@ -99,4 +99,9 @@ async def _finish_editions(db: database.Database, now: datetime) -> None:
     ours = sa.select(edition.id).where(done).with_for_update(skip_locked=True, of=edition)
     async with db.transaction() as connection:
         values = {"state": editions.EditionState.FINISHED, "finished_at": now, "paused_at": None}
-        await connection.execute(sa.update(edition).where(edition.id.in_(ours)).values(values))
+        closed = sa.update(edition).where(edition.id.in_(ours)).values(values)
+        rows = (await connection.execute(closed.returning(edition.id, edition.publication_id))).all()
+        told = announcements.Event.EDITION_SENT
+        await announcements.leave(
+            connection, [announcements.Note(told, now, row.publication_id, edition_id=row.id) for row in rows]
+        )

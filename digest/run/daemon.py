@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from digest.outbox import crew, fill, notices, prune, reading, unconfirmed
 from digest.run import bugs, exposing, loops, passes, processes, pulse, schedule, wiring
 from digest.web import app, parts as web
 from digest.web.api import once
+from digest.webhooks import deliver
 
 log = structlog.get_logger()
 
@@ -39,6 +41,8 @@ IDLE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 # Filling a million readers takes seconds. So long it goes before anything else is looked at.
 FILL_SECONDS = 1.0
+# What programs were told is of use as long as somebody may ask why they were not.
+TOLD_FOR = timedelta(days=30)
 # A client that never finishes its request must not keep us from ending.
 LAST_REQUESTS_SECONDS = 10
 
@@ -91,6 +95,7 @@ class Daemon:
         self.pulse = pulse.Pulse()
         self.stopping = sender.stopping
         self._retries = loops.Every(RETRY_SECONDS)
+        self.courier = deliver.Courier(parts.hooks, bugs.caught)
 
     async def run(self, listening: socket.socket, on_ready: Callable[[str], None] | None = None) -> None:
         server = self._server()
@@ -120,12 +125,13 @@ class Daemon:
     def _for_ever(self) -> Iterator[Coroutine[Any, Any, None]]:
         yield self._send_for_ever()
         # Apart from each other: somebody waits for a notice, and a million retries take a while.
-        for name, work in (("notices", self._notices), ("outbox", self._tidy)):
+        for name, work in (("notices", self._notices), ("outbox", self._tidy), ("webhooks", self._tell)):
             yield loops.repeat(self.pulse, name, work, self.stopping, seconds=IDLE_SECONDS)
 
     async def _drain(self, tasks: list[asyncio.Task[None]], cancelled: list[asyncio.Task[None]]) -> None:
         """Hand nothing more over, wait for every reply on the wire and record it, answer the last requests."""
         await asyncio.gather(*tasks, *cancelled, return_exceptions=True)
+        await self.courier.stop()
         for task in tasks:
             task.result()
         log.info("stopped")
@@ -208,6 +214,7 @@ class Daemon:
                 "answers": await once.prune(self.parts.db, self.parts.clock()),
                 "unconfirmed": await unconfirmed.run(self.parts.db, self.parts.clock()),
                 "address_changes": await address_changes.prune(self.parts.db, self.parts.clock()),
+                "webhooks": await deliver.prune(self.parts.db, self.parts.clock() - TOLD_FOR),
                 "rates": await rates.prune(self.parts.db, self.parts.clock()),
             }
             if pruned != prune.Pruned() or any(counts.values()):
@@ -215,6 +222,11 @@ class Daemon:
             return False
 
         await self.pulse.watch("prune", work)
+
+    async def _tell(self) -> bool:
+        await self.parts.fence()
+        await self.courier.turn()
+        return False
 
     async def _tidy(self) -> bool:
         """Due retries, and some slices of each Edition; whether there are more of these."""

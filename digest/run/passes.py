@@ -23,6 +23,7 @@ from digest.outbox import crew, fill, notices, retry
 from digest.publications import Publication
 from digest.run import bugs, inprocess, instance
 from digest.run.wiring import Parts
+from digest.webhooks import deliver
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ async def run_due(parts: Parts, now: datetime, sender: crew.Sender) -> Report:
     await attempt(report, "sign-ups", lambda: entrance.run(parts.db, parts.hasher, now, trap=bugs.caught))
     await attempt(report, "notices", lambda: notices.run(parts.db, now, submit=parts.engine.submit))
     await attempt(report, "send", lambda: _send(parts, report, sender, now))
+    await attempt(report, "webhooks", lambda: deliver.run(parts.hooks, trap=bugs.caught))
     return report
 
 

@@ -31,6 +31,7 @@ from digest.outbox import (
 from digest.outbox.transports import relay as smtp_relay, transport, urls as transport_urls
 from digest.run import bugs, engine as engines, inprocess, instance, meter, pulse, schema
 from digest.web import parts as web
+from digest.webhooks import deliver, post, sign
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Parts:
     keep: timedelta | None
     keep_images: timedelta | None
     gate: gate.Gate
+    hooks: deliver.Desk
 
     def sender(self, way_out: transport.Transport) -> crew.Sender:
         """A Sender over an open transport."""
@@ -176,6 +178,12 @@ def fetcher(settings: config.Settings) -> poll.Fetcher:
     return poll.Fetcher(limits, rules, interval, ingest.max_entries)
 
 
+def way(settings: config.Settings) -> post.Way:
+    """How publishers' programs are told: with the same guards as feeds are fetched."""
+    agent = fetcher(settings).limits.user_agent
+    return post.Way(agent, frozenset(host.lower() for host in settings.webhooks.allow_hosts))
+
+
 def gatherer(settings: config.Settings) -> gather.Gatherer:
     """How pictures of Articles are looked at: with the same guards as feeds."""
     ingest, limits = settings.ingest, fetcher(settings).limits
@@ -246,6 +254,7 @@ async def build(settings: config.Settings, home: Path, at: clock.Clock = clock.s
             instance=instance.name(home, settings.instance),
             keep=timedelta(days=settings.retention.deliveries_days) or None,
             keep_images=timedelta(days=settings.retention.images_days) or None,
+            hooks=deliver.Desk(db, sign.Seal(settings.keys()), way(settings), at, stamp),
             gate=gate.Gate(rules(settings), exchangers=exchangers.Exchangers() if settings.throttle.mx else None),
         )
 

@@ -1,0 +1,1 @@
+"""Telling a publisher's own programs what happened."""
