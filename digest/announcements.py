@@ -113,7 +113,8 @@ async def leave(connection: AsyncConnection, notes: Sequence[Note], *, owners: s
     heard = [note for note in notes if note.event in wanted]
     if not heard:
         return
-    known = dict((await connection.execute(owners)).tuples().all()) if owners is not None else {}
+    found = (await connection.execute(owners)).all() if owners is not None else []
+    known: dict[int, int] = {row[0]: row[1] for row in found}
     rows = [row for endpoint in endpoints for row in _rows(endpoint, heard, known)]
     if rows:
         await connection.execute(sa.insert(Announcement), rows)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, publications, urls, zones
 from digest.articles import models as articles, sources, weblinks
 from digest.audience import models as audience
-from digest.commands import appearance, output, pictures, sending, session, throttling
+from digest.commands import appearance, output, pictures, sending, session, throttling, webhooks
 from digest.outbox import doubts, models as outbox
 from digest.run import instance, wiring
 
@@ -44,6 +44,7 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
             "pictures": await pictures.gather(connection),
             "doubts_held": await _doubts_held(connection, parts.settings.smtp.doubt),
             "throttle": await throttling.plan(connection, parts),
+            "webhooks": await webhooks.shown(connection),
         }
         owner = await connection.scalar(sa.select(database.Meta.value).where(database.Meta.key == instance.INSTANCE))
         templates = await appearance.warnings(connection, parts.home)
@@ -142,12 +143,8 @@ def _warnings(parts: wiring.Parts, found: dict[str, Any], owner: str | None) -> 
     for source in found["sources"]:
         if source["held"]:
             lines.append(f"{source['held']} articles of source {source['id']} are held: digest release {source['id']}")
-    return (
-        lines
-        + webhooks.warnings(found["webhooks"])
-        + _stuck(found)
-        + throttling.warnings(found["pauses"], found["waiting_for"])
-    )
+    lines += webhooks.warnings(found["webhooks"])
+    return lines + _stuck(found) + throttling.warnings(found["pauses"], found["waiting_for"])
 
 
 def _stuck(found: dict[str, Any]) -> list[str]:

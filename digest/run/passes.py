@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from digest import errors
+from digest import clock, errors
 from digest.archive import keep as archive
 from digest.articles import poll, release
 from digest.articles.pictures import gather
@@ -55,7 +55,7 @@ async def run_due(parts: Parts, now: datetime, sender: crew.Sender) -> Report:
     await attempt(report, "sign-ups", lambda: entrance.run(parts.db, parts.hasher, now, trap=bugs.caught))
     await attempt(report, "notices", lambda: notices.run(parts.db, now, submit=parts.engine.submit))
     await attempt(report, "send", lambda: _send(parts, report, sender, now))
-    await attempt(report, "webhooks", lambda: deliver.run(parts.hooks, trap=bugs.caught))
+    await attempt(report, "webhooks", lambda: _tell(parts, now))
     return report
 
 
@@ -98,6 +98,10 @@ async def _send(parts: Parts, report: Report, sender: crew.Sender, now: datetime
         if not (moved or filled.more or counts):
             break
     report.failures += [f"send: batch {id_} could not be sent: {reason}" for id_, reason in broken.items()]
+
+
+async def _tell(parts: Parts, now: datetime) -> None:
+    await deliver.run(dataclasses.replace(parts.hooks, clock=clock.fixed(now)), trap=bugs.caught)
 
 
 async def again(parts: Parts, now: datetime) -> int:

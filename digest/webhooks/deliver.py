@@ -1,8 +1,8 @@
 """Tells Endpoints what waits for them: the pass for `digest run`, and a courier for the daemon.
 
 Reads Announcements that are due; each is taken for a minute by one transaction, posted, and its end recorded by
-another. A process that dies in between leaves it to be told again, under the same id: at least once, never lost. Endpoints are
-told beside each other, each one thing after the other, so a slow one holds up nobody else.
+another. A process that dies in between leaves it to be told again, under the same id: at least once, never lost.
+Endpoints are told beside each other, each one thing after the other, so a slow one holds up nobody else.
 """
 
 import asyncio
@@ -177,7 +177,7 @@ async def _record(desk: Desk, endpoint: Any, row: Any, result: post.Result) -> N
             stopped = None if wait else f"{row.tries} tries over days came to nothing: {result.reason}"
     name = type(result).__name__.lower()
     TOLD.labels(name).inc()
-    log.info("webhook", endpoint=endpoint.id, announcement=row.id, event=row.event.value, result=name, tries=row.tries)
+    log.info("webhook", endpoint=endpoint.id, announcement=row.id, about=row.event.value, result=name, tries=row.tries)
     async with desk.db.transaction() as connection:
         await connection.execute(sa.update(Announcement).where(Announcement.id == row.id).values(values))
         if stopped:

@@ -77,7 +77,7 @@ async def _edition(connection: AsyncConnection, edition_id: int) -> dict[str, An
     counted = (
         sa.select(delivery.state, sa.func.count()).where(delivery.edition_id == edition_id).group_by(delivery.state)
     )
-    counts = {state.value: count for state, count in (await connection.execute(counted)).tuples()}
+    counts = {state.value: count for state, count in await connection.execute(counted)}
     return {
         "publication": found.publication,
         "edition": {

@@ -238,12 +238,13 @@ async def a_world(
     dkim: dict[str, Any] | None = None,
     engine: str = "in-process",
     throttle: dict[str, Any] | None = None,
+    webhooks: dict[str, Any] | None = None,
     base_url: str = SITE,
     **spec: Any,
 ) -> AsyncIterator[World]:
-    """An installation with one Publication and a real SMTP server; `smtp`, `dkim`, `throttle` hold settings."""
+    """An installation with one Publication and a real SMTP server; `smtp`, `dkim` and others hold settings."""
     changes: dict[str, Any] = {"smtp": smtp or {}, "dkim": dkim or {}, "engine": {"kind": engine}}
-    changes |= {"throttle": throttle or {}, "base_url": base_url}
+    changes |= {"throttle": throttle or {}, "webhooks": webhooks or {}, "base_url": base_url}
     async with _opened(db_url, home, now, name="test", **changes) as world:
         world.publication = await cast.a_publication(world.parts.db, **spec)
         await world._source()
