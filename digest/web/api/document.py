@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 import digest
+from digest import announcements
 from digest.web.api import once, problems, route
 
 # What any door may answer.
@@ -141,6 +142,34 @@ def parameters(method: str, also: set[int]) -> list[dict[str, Any]]:
     return found + ([IF_NONE_MATCH] if method in ("GET", "PUT") else [])
 
 
+def events() -> dict[str, Any]:
+    """What endpoints are told (docs/webhooks.md), in the form OpenAPI 3.1 has for it."""
+    object_ = {"type": "object"}
+    said = {
+        announcements.Event.EDITION_SENT: {"publication": TEXT, "edition": object_},
+        announcements.Event.PING: {"hello": TEXT},
+    }
+    reader = {"publication": TEXT, "subscriber": object_, "what": TEXT, "door": TEXT}
+    return {event.value: {"post": _event(event, said.get(event, reader))} for event in announcements.Event}
+
+
+def _event(event: announcements.Event, data: dict[str, Any]) -> dict[str, Any]:
+    members = {
+        "type": {"const": event.value},
+        "timestamp": {**TEXT, "format": "date-time"},
+        "data": {"type": "object", "properties": data},
+    }
+    schema = {"type": "object", "required": list(members), "properties": members}
+    return {
+        "operationId": event.value.replace(".", "_"),
+        "summary": f"An endpoint is told: {event.value}",
+        "description": "Signed as the Standard Webhooks specification says.",
+        "security": [],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Tell nothing more"}},
+    }
+
+
 def of(app: FastAPI) -> dict[str, Any]:
     found = get_openapi(
         title="digest",
@@ -151,6 +180,7 @@ def of(app: FastAPI) -> dict[str, Any]:
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         servers=[{"url": app.state.root}],
     )
+    found["webhooks"] = events()
     parts = found.setdefault("components", {})
     parts.setdefault("schemas", {})["Problem"] = PROBLEM
     parts["securitySchemes"] = {route.SCHEME: KEY_SCHEME}

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, compile_path
 
 from digest import errors
-from digest.web.api import document, once, problems, route
+from digest.web.api import document, heads, once, problems, route
 from digest.web.api.allowance import Allowance
 from digest.web.api.answers import Page
 from digest.web.api.doors import (
@@ -82,6 +82,7 @@ LINES = (
     Line("GET", f"{OF}/editions", editions.listing, "editions:read", Page[editions.EditionListed]),
     Line("POST", f"{OF}/editions/send-now", editions.send_now, "editions:write", editions.Planned, 202),
     Line("GET", EDITION, editions.get, "editions:read", EDITION_SHAPE),
+    Line("POST", f"{EDITION}/release", editions.release, "editions:write", EDITION_SHAPE, 200, (412,)),
     Line("POST", f"{EDITION}/pause", editions.pause, "editions:write", EDITION_SHAPE, 200, (412,)),
     Line("POST", f"{EDITION}/resume", editions.resume, "editions:write", EDITION_SHAPE, 200, (412,)),
     Line("POST", f"{EDITION}/cancel", editions.cancel, "editions:write", EDITION_SHAPE, 200, (412,)),
@@ -105,6 +106,7 @@ def create(parts: Parts, failures: tuple[type[Exception], ...]) -> FastAPI:
     app.router.routes += _doors()
     app.router.routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
     app.router.routes.append(Route("/problems/{name}", kinds.show, methods=["GET"]))
+    app.add_middleware(heads.Heads)
     app.add_exception_handler(405, _not_allowed)
     for mistake in (HTTPException, RequestValidationError, problems.Problem, errors.DigestError):
         app.add_exception_handler(mistake, problems.refused)
@@ -119,6 +121,7 @@ async def _not_allowed(request: Request, error: Exception) -> Response:
     """Starlette names the methods of one line; a path may have several."""
     path = request.url.path.removeprefix(request.scope["root_path"])
     allowed = sorted({line.method for line in LINES if compile_path(line.path)[0].match(path)})
+    allowed += ["HEAD"] if "GET" in allowed else []
     headers = {"Allow": ", ".join(allowed)} if allowed else dict(getattr(error, "headers", None) or {})
     return await problems.refused(request, HTTPException(405, headers=headers))
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from digest.editions import models as editions
 from digest.outbox import models as outbox
 from tests.support import cast
 from tests.web.api.conftest import Publisher
@@ -62,7 +63,17 @@ async def test_one_is_paused_resumed_and_cancelled(publisher: Publisher) -> None
     assert (late.status_code, "is cancelled" in late.json()["detail"]) == (409, True)
 
 
-@pytest.mark.parametrize("act", ["pause", "resume", "cancel"])
+async def test_one_that_is_held_is_let_go(publisher: Publisher) -> None:
+    [id_] = await planned(publisher)
+    refused = await publisher.call("POST", f"/editions/{id_}/release")
+    assert (refused.status_code, "planned" in refused.json()["detail"]) == (409, True)
+    async with publisher.site.db.transaction() as connection:
+        await connection.execute(sa.update(editions.Edition).values(state=editions.EditionState.HELD, reason="a flood"))
+    found = await publisher.call("POST", f"/editions/{id_}/release")
+    assert (found.status_code, found.json()["state"]) == (200, "planned")
+
+
+@pytest.mark.parametrize("act", ["release", "pause", "resume", "cancel"])
 async def test_a_word_on_one_that_changed_meanwhile_does_nothing(publisher: Publisher, act: str) -> None:
     [id_] = await planned(publisher)
     answer = await publisher.call("POST", f"/editions/{id_}/{act}", headers={"If-Match": '"old"'})

@@ -202,7 +202,16 @@ async def test_a_refused_method_is_told_which_ones_there_are(publisher: Publishe
         }:
             answer = await publisher.call(method, address(line))
             allowed = {other.method for other in DOORS if other.path == line.path}
+            allowed |= {"HEAD"} if "GET" in allowed else set()
             assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, allowed), (method, line)
+
+
+async def test_head_is_get_without_a_body(publisher: Publisher) -> None:
+    for path in ("/api/v1/key", "/articles", "/articles/nothing", "/api/v1/openapi.json"):
+        whole = await publisher.get(path)
+        head = await publisher.call("HEAD", path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers["content-length"] == whole.headers["content-length"]
 
 
 async def test_no_other_site_may_call_from_a_browser(publisher: Publisher) -> None:
@@ -244,7 +253,7 @@ async def test_our_own_mistakes_are_problems_without_details(
         raise database.DatabaseError("the database went away")
 
     transport = httpx.ASGITransport(app.create(site.parts()), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         for act, status, name in ((broken, 500, "broken"), (gone, 503, "unavailable")):
             monkeypatch.setattr(keys, "find", act)
             answer = await client.get("/api/v1/key", headers={"Authorization": "Bearer x"})

@@ -83,6 +83,11 @@ async def get(call: Calling, publication: shapes.Slug, id: shapes.Id) -> Respons
         return answers.of(await _shown(connection, row.id, id, call.now))
 
 
+async def release(call: Calling, publication: shapes.Slug, id: shapes.Id) -> Response:
+    """Let one go that was held because it would have been late for many."""
+    return await _act(call, publication, id, held.release)
+
+
 async def pause(call: Calling, publication: shapes.Slug, id: shapes.Id) -> Response:
     """Let nothing more of it leave, also when it is being sent right now."""
     return await _act(call, publication, id, held.pause)
