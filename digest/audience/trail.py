@@ -78,7 +78,8 @@ _EVENTS = {
     What.LEFT: announcements.Event.UNSUBSCRIBED,
     What.FAILING: announcements.Event.BOUNCED,
     **dict.fromkeys(
-        (What.CHANGED, What.PAUSED, What.RESUMED, What.UNDONE, What.REACTIVATED), announcements.Event.CHANGED
+        (What.CHANGED, What.PAUSED, What.RESUMED, What.UNDONE, What.REACTIVATED, What.MOVED),
+        announcements.Event.CHANGED,
     ),
 }
 
