@@ -5,7 +5,7 @@ the first Article on. Publications without an archive are passed over.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,12 +18,16 @@ from digest.outbox import models as outbox
 
 # Articles looked at in one go; a Page with more is written in a second look that sees them all.
 AT_ONCE = 2_000
+# A new archive of a hundred thousand Articles takes some minutes. Each run leaves the turn to what else is due.
+ROUNDS = 10
+# A Page written later than this was not there when its mails left.
+LATE = timedelta(days=1)
 # How many of a Page's Articles lists and feeds name at most.
 LEADS = 10
 
 
 async def run(db: database.Database, now: datetime) -> int:
-    """Write all Pages that are due; how many that were."""
+    """Write the Pages that are due, and of a long backlog some; how many that were."""
     publication = publications.Publication
     statement = sa.select(publication.id, publication.head, publication.spec).order_by(publication.id)
     async with db.reading() as connection:
@@ -33,8 +37,11 @@ async def run(db: database.Database, now: datetime) -> int:
         spec = publications.load(row.spec)
         for offer in spec.frequencies if spec.has_archive else ():
             terms = calendar.terms(spec, offer)
-            while days := await _due(db, row, offer.frequency, terms, now):
-                written += await _write(db, row.id, offer.frequency, days)
+            for _ in range(ROUNDS):
+                days = await _due(db, row, offer.frequency, terms, now)
+                if not days:
+                    break
+                written += await _write(db, row.id, offer.frequency, days, now)
     return written
 
 
@@ -105,7 +112,7 @@ async def _items(connection: AsyncConnection, publication_id: int, above: int, a
 
 
 async def _write(
-    db: database.Database, publication_id: int, frequency: str, days: Sequence[tuple[int, calendar.Day]]
+    db: database.Database, publication_id: int, frequency: str, days: Sequence[tuple[int, calendar.Day]], now: datetime
 ) -> int:
     """How many were written: none if another node has written some meanwhile, for it may have known another offer.
 
@@ -118,8 +125,12 @@ async def _write(
         if (last.upto if last else 0) != days[0][0]:
             return 0
         newest = await connection.scalar(sa.select(sa.func.max(outbox.Delivery.id))) or 0
-        shared = {"publication_id": publication_id, "frequency": frequency, "newest_delivery": newest}
-        await connection.execute(sa.insert(page), [shared | _values(above, day) for above, day in days])
+        shared: dict[str, Any] = {"publication_id": publication_id, "frequency": frequency}
+        rows = [
+            shared | _values(above, day) | {"newest_delivery": newest if now - day.due_at < LATE else None}
+            for above, day in days
+        ]
+        await connection.execute(sa.insert(page), rows)
     return len(days)
 
 

@@ -35,5 +35,5 @@ class Page(database.Base):
     # The ids of its first Articles as they were ranked then, to be named in lists and feeds.
     leads: orm.Mapped[list[Any]]
     # The newest Delivery there was when this was written: mails with greater ids came with this Page or later ones,
-    # which is all that is known of a mail that is no longer kept.
-    newest_delivery: orm.Mapped[int] = orm.mapped_column(sa.BigInteger)
+    # which is all that is known of a mail that is no longer kept. None where it was written long after its date.
+    newest_delivery: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)

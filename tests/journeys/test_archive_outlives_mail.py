@@ -109,3 +109,8 @@ async def test_a_mail_older_than_the_archive_leads_to_the_archive_only(
         assert len(await dates(browser, "daily")) > 1
         answer = await browser.get(f"/mail/{world.mails[0].token}")
         assert html.fromstring(answer.content).xpath("//main//a/@href") == ["/archive/mias-feed"]
+        await world.run(after=HOUR)
+        await world.publish("new")
+        await world.run(after=DAY)
+        answer = await browser.get(f"/mail/{world.mails[-1].token}")
+        assert html.fromstring(answer.content).xpath("//main//a/@href")[0] == (await dates(browser, "daily"))[-1]

@@ -23,7 +23,7 @@ def upgrade() -> None:
     sa.Column('above', sa.BigInteger(), nullable=False),
     sa.Column('upto', sa.BigInteger(), nullable=False),
     sa.Column('leads', sa.JSON(), nullable=False),
-    sa.Column('newest_delivery', sa.BigInteger(), nullable=False),
+    sa.Column('newest_delivery', sa.BigInteger(), nullable=True),
     sa.ForeignKeyConstraint(['publication_id'], ['publications.id'], name=op.f('fk_archive_pages_publication_id_publications')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_archive_pages')),
     sa.UniqueConstraint('publication_id', 'frequency', 'date', name=op.f('uq_archive_pages_publication_id_frequency_date')),
