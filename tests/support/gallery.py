@@ -63,7 +63,7 @@ class Stage:
 async def opened(db_url: str, home: Path, locale: str = "en") -> AsyncIterator[Stage]:
     sample = sample_mails.Sample("digest", "five", locale)
     # Without its address, which would not be that of the house.
-    spec = sample_mails.publication(sample).model_copy(update={"locale": locale, **AMOUNTS})
+    spec = sample_mails.publication(sample).model_copy(update={"locale": locale, "archive": "listed", **AMOUNTS})
     async with houses.opened(db_url, home, NOW, **spec.model_dump(mode="json", exclude={"base_url"})) as house:
         await _publish(house, sample)
         stage = Stage(house, locale)
@@ -299,6 +299,27 @@ async def more(stage: Stage, visitor: Visitor) -> None:
 @pose(410)
 async def mail_gone(stage: Stage, visitor: Visitor) -> None:
     await visitor.open(await stage.link("mail"))
+
+
+@pose()
+async def archive(stage: Stage, visitor: Visitor) -> None:
+    await visitor.open(f"/archive/{stage.slug}")
+
+
+@pose()
+async def archive_dates(stage: Stage, visitor: Visitor) -> None:
+    await visitor.open(f"/archive/{stage.slug}/weekly?before=2026-11-30")
+
+
+@pose()
+async def archive_page(stage: Stage, visitor: Visitor) -> None:
+    await archive(stage, visitor)
+    await visitor.open(await visitor.page.locator(".dates a").first.get_attribute("href") or "")
+
+
+@pose(404)
+async def archive_without_a_page(stage: Stage, visitor: Visitor) -> None:
+    await visitor.open(f"/archive/{stage.slug}/weekly/2026-11-01")
 
 
 @pose(404)
