@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import addresses, links, publications
@@ -23,6 +24,7 @@ from digest.audience import (
 )
 from digest.commands import lookup, output, session
 from digest.run import wiring
+from digest.web.api import once
 
 # More reasons than this nobody reads on a screen.
 SHOWN = 50
@@ -158,6 +160,9 @@ def erase(email: str, *, as_json: bool) -> int:
     key = addresses.parse(email).key
 
     async def work(parts: wiring.Parts, connection: AsyncConnection) -> bool:
+        for spelling in {email.strip(), await _spelling(connection, key)}:
+            # The API may be asked for an answer once more, and shall not have this one.
+            await once.forget(connection, spelling)
         return await erasing.erase(connection, parts.hasher, key, now=parts.clock())
 
     was_known = session.transact(work)
@@ -166,6 +171,12 @@ def erase(email: str, *, as_json: bool) -> int:
         text = "Nobody has this address. It is suppressed now, so that no import brings it in."
     output.show({"erased": was_known}, [text], as_json=as_json)
     return 0
+
+
+async def _spelling(connection: AsyncConnection, key: str) -> str:
+    """The address as its reader spelled it."""
+    found = sa.select(models.Subscriber.email).where(models.Subscriber.key == key)
+    return (await connection.execute(found)).scalar() or key
 
 
 def unsubscribe(slug: str, email: str, *, as_json: bool) -> int:

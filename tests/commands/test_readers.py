@@ -133,6 +133,20 @@ def test_an_erased_reader_does_not_come_back(operator: Operator) -> None:
     assert "anna.berg@example.org" not in readers(operator)
 
 
+def test_the_api_keeps_no_answer_that_names_an_erased_reader(operator: Operator, db_url: str) -> None:
+    operator.begin()
+    operator("keys", "new", "website", "--scope", "subscribers:write")
+    for name, address in (("a", "anna.berg@example.org"), ("b", "somebody.else@example.org")):
+        operator.behind_the_back(
+            db_url,
+            "INSERT INTO api_answers (key_id, name, request_hash, status, headers, body, created_at) VALUES "
+            f"(1, '{name}', 'x', 200, '{{}}', '{{\"email\": \"{address}\"}}', '2026-11-09 04:00:00')",
+        )
+    operator("subscribers", "erase", "Anna.Berg@example.org")
+    kept = str(operator.everything(db_url)["api_answers"])
+    assert ("somebody.else" in kept, "anna.berg" in kept) == (True, False)
+
+
 def test_an_unsubscribed_reader_is_not_revived(operator: Operator) -> None:
     operator.begin()
     assert operator("subscribers", "unsubscribe", "mias-feed", "anna.berg@example.org").out == "Unsubscribed.\n"
