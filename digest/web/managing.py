@@ -3,7 +3,7 @@
 Finds the Subscriptions behind a manage token and shows pages about them; leaves no rows itself.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from digest import links
 from digest.audience import address_changes, models, preferences, standing
-from digest.web import render, visits
+from digest.web import mails, render, visits
 from digest.web.parts import Parts
 
 State = models.SubscriptionState
@@ -39,6 +39,8 @@ class Visit:
     undoable: frozenset[int]
     # The address they want to move to, if they wait for that.
     moving: Any
+    # By Subscription; only where the page is shown.
+    mails: Mapping[int, mails.Mails | None]
     now: datetime
 
     @property
@@ -109,7 +111,8 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool) ->
     undoable = [one.subscription.id for one in everything if await _is_undoable(connection, one, now)]
     [here] = [one for one in everything if one.subscription.id == here.subscription.id]
     moving = await address_changes.find(connection, here.subscription.subscriber_id, now)
-    return Visit(parts, text, token, here, tuple(everything), frozenset(undoable), moving, now)
+    told = {} if lock else {one.subscription.id: await mails.of(connection, parts, one, now) for one in everything}
+    return Visit(parts, text, token, here, tuple(everything), frozenset(undoable), moving, told, now)
 
 
 async def _is_undoable(connection: AsyncConnection, one: standing.Standing, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """All settings behind the link that was mailed for it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -227,3 +228,32 @@ async def test_the_page_of_who_was_erased_is_not_there(site):
 
 async def test_a_link_from_a_clock_ahead_is_taken(site):
     assert (await site.get(path(site, at=site.now + timedelta(minutes=5)))).status_code == 200
+
+
+async def test_the_next_mail_is_told_with_what_is_in_it_so_far(site, db):
+    await cast.some_articles(db, site.publication.id, *[("heart",)] * 8, *[("lungs",)] * 7)
+    page = (await site.get(path(site))).text  # all up to the seventh is settled
+    assert "Tuesday, 3 November 2026" in page
+    assert [f"Article {number}" in page for number in (15, 11, 10, 8)] == [True, True, False, False]
+    assert "And 3 more stories so far." in page
+    await save(site, "topics", which="some", **{"topic-heart": "1"})
+    page = (await site.get(path(site))).text
+    assert ("Article 8" in page, "Article 9" in page, "more stories so far" in page) == (True, False, False)
+    await site.set(covered_to=15, paused_until=site.now + timedelta(days=9))
+    page = (await site.get(path(site))).text
+    assert ("Nothing new so far" in page, "Wednesday, 11 November 2026" in page) == (True, True)
+
+
+async def test_who_is_told_as_it_happens_has_no_next_mail_and_who_left_none_at_all(site):
+    await save(site, "rhythm", frequency="instant")
+    page = (await site.get(path(site))).text
+    assert ("Your next mail" in page, "What came before" in page) == (False, True)
+    await site.set(state=State.UNSUBSCRIBED)
+    assert "What came before" not in (await site.get(path(site))).text
+
+
+async def test_the_feed_of_ones_own_mails_is_there(site):
+    page = (await site.get(path(site))).text
+    [token] = re.findall(r'href="https://digest.example.org/feed/([^"]+)"', page)
+    assert site.signer.read_feed_token(token) == (site.reader, 1)
+    assert (await site.get(f"/feed/{token}")).status_code == 200
