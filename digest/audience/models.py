@@ -124,6 +124,8 @@ class Subscription(database.Base):
     last_instant_at: orm.Mapped[datetime | None]
     paused_until: orm.Mapped[datetime | None]
     locale: orm.Mapped[str | None]
+    # How mails are laid out, where it is not as the Publication has it: one of preferences.LAYOUTS.
+    layout: orm.Mapped[str | None]
     # Editions in a row that could not be delivered, and since when.
     misses: orm.Mapped[int] = orm.mapped_column(default=0, server_default="0")
     missing_since: orm.Mapped[datetime | None]
@@ -144,6 +146,8 @@ class Change(database.Base):
     what: orm.Mapped[str]
     door: orm.Mapped[str]
     before: orm.Mapped[dict[str, Any]] = orm.mapped_column(default=dict)
+    # Why, where a reader who left has said so: an unsubscribe.Reason.
+    reason: orm.Mapped[str | None]
 
 
 class Suppression(database.Base):

@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import errors, publications, sql, zones
 from digest.audience import models, orders, trail
 
+# What readers may choose besides the Publication's own layout; "text" is a mail without HTML.
+LAYOUTS = ("compact", "text")
 HAVE_WEEKDAY = ("weekly", "fortnightly", "monthly")
 # Long enough to notice a slip, short enough that a forwarded mail does not stay a way to bring somebody back.
 UNDO_FOR = timedelta(days=1)
@@ -209,10 +211,36 @@ async def speak(
     tell: bool = False,
 ) -> bool:
     """Mail in this language; None is the Publication's. `tell` as for a change."""
-    if subscription.locale == locale:
+    return await _dress(connection, subscription, "locale", locale, door=door, now=now, tell=tell)
+
+
+async def lay_out(
+    connection: AsyncConnection,
+    subscription: sa.Row[Any],
+    layout: str | None,
+    *,
+    door: trail.Door,
+    now: datetime,
+    tell: bool = False,
+) -> bool:
+    """Mail in one of LAYOUTS; None is the Publication's. `tell` as for a change."""
+    return await _dress(connection, subscription, "layout", layout, door=door, now=now, tell=tell)
+
+
+async def _dress(
+    connection: AsyncConnection,
+    subscription: sa.Row[Any],
+    column: str,
+    value: str | None,
+    *,
+    door: trail.Door,
+    now: datetime,
+    tell: bool,
+) -> bool:
+    if getattr(subscription, column) == value:
         return False
-    before = trail.snapshot(subscription, "locale")
-    await _set(connection, subscription.id, {"locale": locale} | _told(subscription, tell))
+    before = trail.snapshot(subscription, column)
+    await _set(connection, subscription.id, {column: value} | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
     return True
 

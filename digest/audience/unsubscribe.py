@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import links, prepared, publications
-from digest.audience import models, trail
+from digest.audience import models, preferences, trail
 
 
 class Leaving(enum.StrEnum):
@@ -22,6 +22,16 @@ class Leaving(enum.StrEnum):
     ALREADY = "already"
     OLD_LINK = "old link"  # made before this reader left and came back: says nothing about today's wish
     UNKNOWN = "unknown"  # no such Subscription (any more)
+
+
+class Reason(enum.StrEnum):
+    """Why, for who cares to say: words of ours alone, for a free text would hold what nobody wants to keep."""
+
+    TOO_MUCH = "too-much"
+    NOT_FOR_ME = "not-for-me"
+    ELSEWHERE = "elsewhere"
+    NEVER_ASKED = "never-asked"
+    OTHER = "other"
 
 
 async def leave(
@@ -42,6 +52,30 @@ async def leave(
     await connection.execute(_END, {"p_id": token.subscription_id, "p_now": now, "p_notice": notice})
     await trail.record(connection, [trail.Entry(token.subscription_id, trail.What.LEFT, door, now, before)])
     return Leaving.LEFT
+
+
+async def explain(connection: AsyncConnection, subscription_id: int, reason: Reason, *, now: datetime) -> bool:
+    """Note why a reader left, for as long as they could take it back. Said again, the last word counts."""
+    last = await preferences.find_undoable(connection, subscription_id, now)
+    if last is None or last.what != trail.What.LEFT:
+        return False
+    entry = sa.update(models.Change).where(models.Change.id == last.id)
+    await connection.execute(entry.values(reason=reason.value))
+    return True
+
+
+async def reasons(connection: AsyncConnection, publication_id: int, since: datetime) -> dict[str, int]:
+    """How many readers left a Publication since then, by what they said of it; "" for those who said nothing."""
+    change, subscription = models.Change, models.Subscription
+    why = sa.func.coalesce(change.reason, "").label("why")
+    left = (
+        sa.select(why, sa.func.count().label("readers"))
+        .join(subscription, subscription.id == change.subscription_id)
+        .where(subscription.publication_id == publication_id, change.what == trail.What.LEFT, change.at >= since)
+        .group_by(why)
+    )
+    found = {row.why: row.readers for row in await connection.execute(left)}
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
 async def find_answer(connection: AsyncConnection, token: links.MailToken) -> Leaving:

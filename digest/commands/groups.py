@@ -78,6 +78,19 @@ def unsubscribe(publication: Slug, email: Email, json: Json = False) -> int:
 
 
 @subscribers.command()
+def reasons(
+    publication: Slug,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How far to look back.")] = 30,
+    now: Now = None,
+    json: Json = False,
+) -> int:
+    """Say why readers left, as far as they said so."""
+    from digest.commands import leavers
+
+    return leavers.reasons(publication, days, now, as_json=json)
+
+
+@subscribers.command()
 def suppress(email: Email, json: Json = False) -> int:
     """Never write to this address."""
     from digest.commands import readers

@@ -19,7 +19,7 @@ from digest import addresses, errors, locales, publications, zones
 from digest.audience import preferences, start
 from digest.commands import lookup
 from digest.editions import cadence, choose, contents, outline, plan, typeset
-from digest.outbox import selections, writer
+from digest.outbox import manners, selections, writer
 from digest.outbox.transports import transport
 from digest.run import wiring
 
@@ -121,6 +121,7 @@ async def compose(scribe: writer.Writer, material: Material, *, id_: int = 0, ma
         name=reader.name,
         subscription_id=0,
         reader_generation=0,
+        address_change_id=0,
     )
     letter = scribe.letter(ready, addressed, material.at)
     message = email.message_from_bytes(letter.content, policy=email.policy.default)
@@ -139,7 +140,7 @@ async def _digest(scribe: writer.Writer, material: Material) -> writer.Ready:
 async def _notice(scribe: writer.Writer, material: Material) -> writer.Ready:
     spec, kind = material.spec, material.kind
     shelf = contents.Shelf(material.publication_id, spec.slug, spec, head=0, revision=0, floor=0, candidates=())
-    order = writer.Order.notice(shelf, kind, material.facts, material.reader.locale)
+    order = writer.Order.notice(shelf, kind, material.facts, manners.Manner(material.reader.locale))
     # What is sent knows a Publication's notices by its revision; here one revision is shown in several layouts.
     order = dataclasses.replace(order, key=(*order.key, spec.layout))
     return (await scribe.prepared({order.key: order}))[order.key]

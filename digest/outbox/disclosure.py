@@ -71,10 +71,10 @@ async def _subscription(connection: AsyncConnection, one: standing.Standing) -> 
         "send_at": choice.send_at if is_timed else None,
         "timezone": choice.timezone if is_timed else None,
         "topics": list(choice.topics) if choice.topics is not None else "all",
-        **_columns(row, "locale", "paused_until", "created_at", "confirmed_at", "left_at"),
+        **_columns(row, "locale", "layout", "paused_until", "created_at", "confirmed_at", "left_at"),
         "read_up_to": row.covered_to,
         "consents": await _consents(connection, row.id),
-        "changes": await _rows(connection, audience.Change, row.id, "at", "what", "door", "before"),
+        "changes": await _rows(connection, audience.Change, row.id, "at", "what", "door", "before", "reason"),
     }
 
 

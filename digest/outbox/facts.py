@@ -27,7 +27,7 @@ _DELIVERY = (
 )
 _READER = (
     *("state", "generation", "cadence_id", "topic_set_id", "covered_to"),
-    *("last_date", "last_instant_at", "paused_until", "locale"),
+    *("last_date", "last_instant_at", "paused_until", "locale", "layout"),
 )
 # Notices to an address that is not the reader's (yet).
 ELSEWHERE = ("address", "taken")
@@ -65,6 +65,7 @@ class Look(NamedTuple):
     reader_last_instant_at: datetime | None
     reader_paused_until: datetime | None
     reader_locale: str | None
+    reader_layout: str | None
     email: str
     address_key: str
     name: str

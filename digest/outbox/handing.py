@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, prepared, sql
 from digest.audience import models as audience, suppression
 from digest.editions import choose, contents
-from digest.outbox import facts, handover, models, telling, writer
+from digest.outbox import facts, handover, manners, models, telling, writer
 from digest.outbox.facts import Facts
 from digest.outbox.scene import Scene
 from digest.outbox.transports import transport
@@ -93,22 +93,24 @@ class _Chooser:
     def order(self, row: Any) -> writer.Order | handover.Stop:
         """What this reader is to get: chosen afresh, or what was frozen when a doubtful mail was first sent."""
         if facts.is_doubtful(row):
-            return writer.Order.frozen(self.shelf, self.edition, row.selection_id, row.reader_locale)
-        alike = (row.reader_topic_set_id, row.reader_covered_to, row.reader_locale)
+            return writer.Order.frozen(self.shelf, self.edition, row.selection_id, manners.Manner.of(row))
+        alike = (row.reader_topic_set_id, row.reader_covered_to, manners.Manner.of(row))
         if alike not in self._known:
             self._known[alike] = self._choose(*alike)
         return self._known[alike]
 
-    def _choose(self, topic_set_id: int | None, covered_to: int, locale: str | None) -> writer.Order | handover.Stop:
+    def _choose(
+        self, topic_set_id: int | None, covered_to: int, manner: manners.Manner
+    ) -> writer.Order | handover.Stop:
         topics = None if topic_set_id is None else self.topics[topic_set_id]
         reach = choose.Reach(topics, covered_to, self.edition.upto)
-        key = writer.Order.key_of(self.shelf, self.edition, reach, locale)
+        key = writer.Order.key_of(self.shelf, self.edition, reach, manner)
         is_instant = self.edition.frequency == "instant"
         verdict = self.scribe.remembered(key) or self.shelf.choose(reach, self.now, is_instant=is_instant)
         if stop := handover.conclude(verdict):
             return stop
         assert isinstance(verdict, choose.Chosen)
-        return writer.Order(key, self.shelf, self.edition, verdict, None, locale)
+        return writer.Order(key, self.shelf, self.edition, verdict, None, manner)
 
 
 async def _notice(connection: AsyncConnection, desk: Desk, one: Facts, now: datetime) -> Proposal:
@@ -118,7 +120,7 @@ async def _notice(connection: AsyncConnection, desk: Desk, one: Facts, now: date
     shelf = await desk.shelves.get(connection, row.publication_id, above=row.reader_covered_to)
     held = await desk.topics.get(connection, row.reader_topic_set_id)
     told = await telling.notice(connection, row, shelf.spec, held, now)
-    order = writer.Order.notice(shelf, row.kind, told, row.reader_locale, row.selection_id)
+    order = writer.Order.notice(shelf, row.kind, told, manners.Manner.of(row), row.selection_id)
     return Proposal(one, order, None)
 
 

@@ -54,6 +54,11 @@ def prepare(html_segments: Sequence[str], text_segments: Sequence[str]) -> Prepa
     return _assembled(pieces)
 
 
+def prepare_text(text_segments: Sequence[str]) -> PreparedMessage:
+    """The same without HTML: one part, and no boundary around it."""
+    return _assembled((b"MIME-Version: 1.0\r\n" + _part(b"plain"), *_pieces(text_segments, is_html=False)))
+
+
 def _assembled(pieces: Sequence[bytes | Place]) -> PreparedMessage:
     """Pieces stay the objects they are: variants share blocks, and hundreds of variants are kept."""
     places: dict[Place, list[int]] = {}

@@ -14,7 +14,7 @@ from digest import database, links, publications
 from digest.articles import models as articles
 from digest.audience import models as audience
 from digest.editions import blocks, contents, models as editions, tidy
-from digest.outbox import models, selections, writer
+from digest.outbox import manners, models, selections, writer
 
 AT_ONCE = 500
 
@@ -34,7 +34,7 @@ async def html(
         shelf = await shelves.get(connection, row.publication_id, above=row.head)
         edition = (await connection.execute(_edition(row.edition_id))).one()
         chosen = await selections.load_selection(connection, row.selection_id)
-    order = writer.Order((), shelf, edition, chosen, row.selection_id, row.locale)
+    order = writer.Order((), shelf, edition, chosen, row.selection_id, manners.Manner(row.locale, row.layout))
     variant = await scribe.shown(order)
     own = signer.mail_token(token.subscription_id, token.generation, token.delivery_id)
     return "".join(own if part is blocks.Slot.TOKEN else part for part in variant.html)
@@ -89,6 +89,7 @@ async def _delivery(connection: AsyncConnection, token: links.MailToken) -> Any:
             delivery.edition_id,
             delivery.selection_id,
             subscription.locale,
+            subscription.layout,
             publications.Publication.head,
             publications.Publication.spec,
         )

@@ -87,3 +87,13 @@ def _picture(row: Any, site: str) -> str | None:
     if row.image_copy and site:
         return f"{site}{pictures.PATH}{row.image_copy}"
     return row.image_url if kinds.is_shown_everywhere(row.image_kind) else None
+
+
+def choice(chosen: choose.Chosen) -> outline.Choice:
+    """As composing takes it."""
+    return outline.Choice(
+        full=tuple((pick.article_id, pick.topic) for pick in chosen.full),
+        links=tuple((pick.article_id, pick.topic) for pick in chosen.links),
+        more=len(chosen.more),
+        short=chosen.short,
+    )

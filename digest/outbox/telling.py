@@ -50,8 +50,9 @@ async def _changed(connection: AsyncConnection, row: Any) -> tuple[str, ...]:
         "cadence_id": row.reader_cadence_id,
         "topic_set_id": row.reader_topic_set_id,
         "locale": row.reader_locale,
+        "layout": row.reader_layout,
     }
-    names = {"cadence_id": "rhythm", "topic_set_id": "topics", "locale": "language"}
+    names = {"cadence_id": "rhythm", "topic_set_id": "topics", "locale": "language", "layout": "layout"}
     return tuple(names[column] for column, value in now.items() if last.before.get(column, value) != value)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from digest import addresses, database, links, places, publications
 from digest.editions import blocks, choose, compose, contents, look, outline
-from digest.outbox import dkim, facts, headers, message, selections, telling
+from digest.outbox import dkim, facts, headers, manners, message, selections, telling
 from digest.outbox.transports import transport
 
 # A variant is some 100 KB of prepared bytes; a Batch can hold a few hundred of them.
@@ -35,17 +35,21 @@ class Order:
     edition: Any
     chosen: choose.Chosen | None
     selection_id: int | None
-    locale: str | None
+    manner: manners.Manner
     facts: outline.Facts | None = None
 
+    @property
+    def spec(self) -> publications.Spec:
+        return self.manner.dress(self.shelf.spec)
+
     @staticmethod
-    def key_of(shelf: contents.Shelf, edition: Any, reach: choose.Reach, locale: str | None) -> Key:
-        return ("digest", shelf.publication_id, shelf.revision, edition.id, reach, locale)
+    def key_of(shelf: contents.Shelf, edition: Any, reach: choose.Reach, manner: manners.Manner) -> Key:
+        return ("digest", shelf.publication_id, shelf.revision, edition.id, reach, manner)
 
     @classmethod
-    def frozen(cls, shelf: contents.Shelf, edition: Any, selection_id: int, locale: str | None) -> "Order":
-        key = ("frozen", shelf.publication_id, edition.id, selection_id, locale)
-        return cls(key, shelf, edition, None, selection_id, locale)
+    def frozen(cls, shelf: contents.Shelf, edition: Any, selection_id: int, manner: manners.Manner) -> "Order":
+        key = ("frozen", shelf.publication_id, edition.id, selection_id, manner)
+        return cls(key, shelf, edition, None, selection_id, manner)
 
     @classmethod
     def notice(
@@ -53,12 +57,12 @@ class Order:
         shelf: contents.Shelf,
         kind: str,
         facts: outline.Facts,
-        locale: str | None,
+        manner: manners.Manner,
         selection_id: int | None = None,
     ) -> "Order":
         """A welcome may carry a Selection of stories to begin with."""
-        key = (kind, shelf.publication_id, shelf.revision, facts, locale, selection_id)
-        return cls(key, shelf, None, None, selection_id, locale, facts)
+        key = (kind, shelf.publication_id, shelf.revision, facts, manner, selection_id)
+        return cls(key, shelf, None, None, selection_id, manner, facts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +154,7 @@ class Writer:
         """The digest of an Order that names what was chosen. Reads only."""
         assert order.chosen is not None
         stories, facts = await self._content(order, order.chosen)
-        return await asyncio.to_thread(self.composed, order.shelf.spec, order.locale, stories, order.chosen, facts)
+        return await asyncio.to_thread(self.composed, order.spec, order.manner.locale, stories, order.chosen, facts)
 
     async def _content(self, order: Order, chosen: choose.Chosen) -> tuple[list[outline.Story], outline.Facts]:
         site = self._site(order.shelf.spec)
@@ -166,7 +170,7 @@ class Writer:
         chosen: choose.Chosen,
         facts: outline.Facts,
     ) -> compose.Variant:
-        return self._prepared(spec, locale, stories, chosen, facts).variant(_choice(chosen), facts)
+        return self._prepared(spec, locale, stories, chosen, facts).variant(selections.choice(chosen), facts)
 
     def fitted(
         self,
@@ -177,7 +181,7 @@ class Writer:
         facts: outline.Facts,
     ) -> tuple[choose.Chosen, compose.Variant]:
         """What was chosen, told so that the mail does not grow too large, and that mail; before anything is frozen."""
-        fit, variant = self._prepared(spec, locale, stories, chosen, facts).fitted(_choice(chosen), facts)
+        fit, variant = self._prepared(spec, locale, stories, chosen, facts).fitted(selections.choice(chosen), facts)
         return chosen.cut(full=len(fit.full), short=fit.short, links=len(fit.links)), variant
 
     def _prepared(
@@ -209,24 +213,26 @@ class Writer:
                 selection_id = await selections.intern(
                     connection, order.shelf.publication_id, chosen, used_at=order.edition.planned_at
                 )
-        return self._ready(order.shelf.spec, variant, selection_id=selection_id, chosen=chosen, is_list=True)
+        is_text = order.manner.is_text
+        return self._ready(order.spec, variant, selection_id=selection_id, chosen=chosen, is_list=True, is_text=is_text)
 
     async def _fresh(self, order: Order) -> tuple[choose.Chosen, compose.Variant]:
         assert order.chosen is not None
         stories, facts = await self._content(order, order.chosen)
-        told = order.shelf.spec, order.locale, stories, order.chosen, facts
+        told = order.spec, order.manner.locale, stories, order.chosen, facts
         return await asyncio.to_thread(self.fitted, *told)
 
     async def _notice(self, order: Order) -> Ready:
-        name, spec = order.key[0], order.shelf.spec
+        name, spec = order.key[0], order.spec
         hours = MANAGE_HOURS if name == "manage" else CONFIRM_HOURS
         told, full = await self._to_begin_with(order)
         for in_full in (full, full // 2, full // 4, 0):
             context = {"hours": hours, "facts": order.facts, "stories": told[:in_full], "others": told[in_full:]}
-            made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.locale), context)
+            made = await asyncio.to_thread(self._composer.notice, name, self._look(spec, order.manner.locale), context)
             if compose.html_bytes(made.html) <= compose.HTML_BUDGET:
                 break
-        return self._ready(spec, made, selection_id=None, chosen=None, is_list=False)
+        is_text = order.manner.is_text
+        return self._ready(spec, made, selection_id=None, chosen=None, is_list=False, is_text=is_text)
 
     async def _to_begin_with(self, order: Order) -> tuple[tuple[outline.Story, ...], int]:
         """The stories of a welcome, best first, and how many of them it tells in full."""
@@ -251,6 +257,7 @@ class Writer:
         selection_id: int | None,
         chosen: choose.Chosen | None,
         is_list: bool,
+        is_text: bool = False,
     ) -> Ready:
         sender = addresses.parse(spec.sender_address)
         return Ready(
@@ -259,7 +266,7 @@ class Writer:
             spec,
             self._site(spec),
             "".join(variant.subject),
-            message.prepare(variant.html, variant.text),
+            message.prepare_text(variant.text) if is_text else message.prepare(variant.html, variant.text),
             self._letterhead(spec, is_list),
             sender.domain,
             self._imprint.keyring.signer(sender.domain) if self._imprint.keyring else None,
@@ -283,12 +290,3 @@ class Writer:
     def _look(self, spec: publications.Spec, locale: str | None) -> look.Look:
         found = look.of(spec, self._imprint.base_url)
         return dataclasses.replace(found, locale=locale) if locale else found
-
-
-def _choice(chosen: choose.Chosen) -> outline.Choice:
-    return outline.Choice(
-        full=tuple((pick.article_id, pick.topic) for pick in chosen.full),
-        links=tuple((pick.article_id, pick.topic) for pick in chosen.links),
-        more=len(chosen.more),
-        short=chosen.short,
-    )

@@ -107,6 +107,17 @@ async def language(place: Place, form: Form) -> Mistakes:
     return {}
 
 
+async def layout(place: Place, form: Form) -> Mistakes:
+    wanted = form.get("layout", "")
+    if wanted not in ("full", *preferences.LAYOUTS):
+        return {"layout": "unknown"}
+    await _wake(place)
+    await preferences.lay_out(
+        place.connection, place.found.subscription, None if wanted == "full" else wanted, **place.door
+    )
+    return {}
+
+
 async def pause(place: Place, form: Form) -> Mistakes:
     today = today_of(place.found, place.visit.now)
     day = pauses.wished_day(form, today)
@@ -194,7 +205,7 @@ def limits(visit: managing.Visit) -> dict[str, tuple[date, date]]:
     return {slug: (day + timedelta(days=1), day + pauses.LONGEST) for slug, day in days.items()}
 
 
-ACTS: dict[str, Act] = {act.__name__: act for act in (rhythm, topics, language, pause, resume, leave, undo)}
+ACTS: dict[str, Act] = {act.__name__: act for act in (rhythm, topics, language, layout, pause, resume, leave, undo)}
 # What is left to whoever has left, or has not confirmed yet; all else is for readers.
 BY_STATE: dict[models.SubscriptionState, tuple[str, ...]] = {
     models.SubscriptionState.UNSUBSCRIBED: ("undo", "leave"),

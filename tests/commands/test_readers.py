@@ -170,3 +170,14 @@ def test_unknown_readers_are_a_mistake(operator: Operator) -> None:
     answer = operator("subscribers", "unsubscribe", "mias-feed", "nobody@example.org")
     assert answer.code == 2
     assert "has never subscribed to mias-feed" in answer.complaint
+
+
+def test_why_readers_left_is_counted_whoever_ended_it(operator: Operator) -> None:
+    operator.begin()
+    assert operator("subscribers", "reasons", "mias-feed").out == "nobody left mias-feed in the last 30 days\n"
+    gone = next(iter(readers(operator)))
+    operator("subscribers", "unsubscribe", "mias-feed", gone)
+    told = operator("subscribers", "reasons", "mias-feed").out.splitlines()
+    assert [line.split() for line in told] == [["reason", "readers"], ["(did", "not", "say)", "1"]]
+    document = operator("subscribers", "reasons", "mias-feed", "--days", "7", "--json").document
+    assert document == {"publication": "mias-feed", "days": 7, "left": 1, "reasons": {"": 1}}

@@ -11,7 +11,7 @@ from babel import localedata
 from digest import addresses, links, templating
 from digest.editions import choose, compose, typeset
 from digest.lint import whole
-from digest.outbox import dkim, writer
+from digest.outbox import dkim, manners, writer
 from tests.support import cast, stories
 
 TEMPLATES = templating.data_dir("templates") / "email"
@@ -64,6 +64,7 @@ def sent(scribe: writer.Writer, ready: writer.Ready, kind: str) -> bytes:
         kind=kind,
         subscription_id=5,
         reader_generation=1,
+        address_change_id=3,
     )
     return scribe.letter(ready, row, cast.NOW).content
 
@@ -93,6 +94,6 @@ def test_no_notice_has_an_error(scribe, kind, locale):
     for number, colours in enumerate(COLOURS):
         spec = cast.a_spec(locale=locale, colours=colours)
         shelf: Any = SimpleNamespace(publication_id=number, revision=0, spec=spec)
-        order = writer.Order.notice(shelf, kind, stories.WEEKLY, locale)
+        order = writer.Order.notice(shelf, kind, stories.WEEKLY, manners.Manner(locale))
         ready = asyncio.run(scribe.prepared({order.key: order}))[order.key]
         assert faults(sent(scribe, ready, kind)) == []

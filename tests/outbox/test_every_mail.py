@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from digest import addresses, links, publications, templating
 from digest.editions import choose, compose, typeset
-from digest.outbox import dkim, words, writer
+from digest.outbox import dkim, manners, words, writer
 from tests.support import cast, grammar, stories, verifiers, wirecheck
 
 AT = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
@@ -128,7 +128,7 @@ def scribe() -> writer.Writer:
 def ready(scribe: writer.Writer, kind: str, number: int, spec: publications.Spec) -> writer.Ready:
     if kind != "digest":
         shelf: Any = SimpleNamespace(publication_id=number, revision=0, spec=spec)
-        order = writer.Order.notice(shelf, kind, stories.WEEKLY, spec.locale)
+        order = writer.Order.notice(shelf, kind, stories.WEEKLY, manners.Manner(spec.locale))
         return asyncio.run(scribe.prepared({order.key: order}))[order.key]
     # Each leads one Publication's digest, and so gives it its subject.
     told = [*STORIES[number:], *STORIES[:number]]

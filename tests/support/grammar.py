@@ -31,7 +31,9 @@ FIELDS = {
     "date": DATE,
     "message-id": rf"<{DOT_ATOM}@{DOMAIN}>",
     "mime-version": r"1\.0",
-    "content-type": r'multipart/alternative; boundary="[0-9A-Za-z\'()+_,./:=? -]{1,69}[0-9A-Za-z\'()+_,./:=?-]"',
+    "content-type": r"text/plain; charset=utf-8|"
+    r'multipart/alternative; boundary="[0-9A-Za-z\'()+_,./:=? -]{1,69}[0-9A-Za-z\'()+_,./:=?-]"',
+    "content-transfer-encoding": "quoted-printable",
     "auto-submitted": "auto-generated",
     "x-auto-response-suppress": "OOF, AutoReply",
     "precedence": "bulk",
@@ -62,7 +64,11 @@ def faults(content: bytes, *, utf8_to: bool = False) -> list[str]:
         elif name != "dkim-signature" and len(values) != 1:
             found.append(f"{name} stands {len(values)} times")
         found += [f"{name}: {value!r}" for value in values if not _is_right(name, value, utf8_to and name == "to")]
-    missing = NEEDED - set(wirecheck.unfolded(content))
+    # RFC 2045 §6.4: a multipart mail is encoded by its parts alone, one of a single part by itself.
+    values = wirecheck.unfolded(content)
+    if ("content-transfer-encoding" in values) is not values["content-type"][0].startswith("text/"):
+        found.append("the encoding stands at the wrong place")
+    missing = NEEDED - set(values)
     return found + [f"no {name}" for name in sorted(missing)] + _date_faults(content) + _signature_faults(content)
 
 

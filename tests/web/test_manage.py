@@ -65,6 +65,8 @@ async def test_how_often_and_when_is_one_form_and_sent_twice_the_same_as_once(si
         ("rhythm", {"frequency": "daily", "weekday": "0", "send_at": "07:15+02:00"}, "by the quarter of an hour"),
         ("topics", {"which": "some"}, "Please choose one topic"),
         ("language", {"language": "tlh"}, "Please choose one of these."),
+        ("layout", {"layout": "baroque"}, "Please choose one of these."),
+        ("layout", {}, "Please choose one of these."),
         ("pause", {"until": "2026-11-02"}, "Please choose a day from 3 November 2026"),
         ("zone", {"timezone": "Mars/Olympus"}, "Please choose one of these."),
     ],
@@ -113,6 +115,20 @@ async def test_topics_language_and_pause_are_kept_and_can_be_undone(site):
     assert (await site.row()).paused_until == datetime(2026, 11, 30, 23, tzinfo=UTC)
     await save(site, "resume")
     assert (await site.row()).paused_until is None
+
+
+async def test_a_layout_is_kept_and_the_publications_own_is_kept_as_none(site):
+    for layout in ("compact", "text"):
+        page = await save(site, "layout", layout=layout)
+        assert (page.status_code, (await site.row()).layout) == (200, layout)
+        assert f'value="{layout}" checked' in page.text
+    await save(site, "undo")
+    assert (await site.row()).layout == "compact"
+    await save(site, "layout", layout="full")
+    assert (await site.row()).layout is None
+    compact = cast.a_spec(layout="compact").model_dump(mode="json")
+    await table.change(site.db, publications.Publication, spec=compact)
+    assert 'value="compact"' not in (await site.get(path(site))).text
 
 
 async def test_leaving_is_undone_on_the_same_page(site):
@@ -167,6 +183,7 @@ async def test_a_mail_about_it_is_ordered_where_the_publication_wants_one(site, 
         "rhythm": {"frequency": "weekly", "weekday": "1", "send_at": "07:00"},
         "topics": {"which": "some", "topic-heart": "1"},
         "language": {"language": "fr"},
+        "layout": {"layout": "text"},
         "pause": {"until": "2026-12-01"},
         "zone": {"timezone": "Asia/Tokyo"},
     }

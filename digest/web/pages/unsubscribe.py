@@ -25,7 +25,7 @@ async def show(request: Request) -> Response:
 async def act(request: Request) -> Response:
     form = await forms.read(request)
     if forms.is_from_page(form):
-        return await _by_page(request)
+        return await (_explain(request, form) if form[forms.FROM_PAGE] == "reason" else _by_page(request))
     # Whatever else a provider sends is meant as one-click: a wish to leave that we overlook becomes a complaint.
     await _one_click(visits.parts(request), visits.read_token(request))
     return PlainTextResponse("Your request to unsubscribe has been received.\n")
@@ -49,3 +49,20 @@ async def _by_page(request: Request) -> Response:
         await unsubscribe.leave(connection, visit.token, door=door, now=now, any_generation=True)
     after = await visits.look(request)
     return after.page("left.html") if after else visits.lost(request)
+
+
+async def _explain(request: Request, form: dict[str, str]) -> Response:
+    """Why they left, for those who care to say. It changes nothing else, and asks for nothing."""
+    said = form.get("reason", "")
+    reason = unsubscribe.Reason(said) if said in set(unsubscribe.Reason) else None
+    async with visits.change(request) as (connection, visit):
+        if visit is None:
+            return visits.lost()
+        if refusal := visit.refusal():
+            return refusal
+        if reason and visit.has_left:
+            await unsubscribe.explain(connection, visit.token.subscription_id, reason, now=visit.now)
+    after = await visits.look(request)
+    if after is None:
+        return visits.lost()
+    return after.page("left.html", thanked=reason is not None) if after.has_left else after.page("changed.html")
