@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest.archive import pages
-from digest.audience import models as audience
+from digest.audience import trail
 from digest.editions import models as editions
 from digest.outbox import models as outbox
 
@@ -36,7 +36,7 @@ class Sent:
 async def sent(connection: AsyncConnection, subscription: Any, *, at_most: int = AT_MOST) -> list[Sent]:
     """What this Subscription's reader was sent."""
     edition, delivery = editions.Edition, outbox.Delivery
-    cadences = await _cadences(connection, subscription)
+    cadences = await trail.cadences(connection, subscription)
     recent = sa.select(edition.id).where(edition.cadence_id.in_(cadences)).order_by(edition.id.desc()).limit(EDITIONS)
     statement = (
         sa.select(delivery.id, delivery.handed_over_at, delivery.finished_at, editions.Selection.picks)
@@ -59,11 +59,3 @@ async def sent(connection: AsyncConnection, subscription: Any, *, at_most: int =
         )
         for row in rows
     ]
-
-
-async def _cadences(connection: AsyncConnection, subscription: Any) -> list[int]:
-    """The Cadence of today and those before."""
-    change = audience.Change
-    statement = sa.select(change.before).where(change.subscription_id == subscription.id)
-    before = (row.get("cadence_id") for row in await connection.scalars(statement))
-    return sorted({subscription.cadence_id, *filter(None, before)})
