@@ -9,12 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, publications
+from digest import database, errors, publications
 from digest.archive import calendar, models
 from digest.articles import models as articles
 from digest.outbox import models as outbox
+
+log = structlog.get_logger()
 
 # Articles looked at in one go; a Page with more is written in a second look that sees them all.
 AT_ONCE = 2_000
@@ -29,19 +32,28 @@ LEADS = 10
 async def run(db: database.Database, now: datetime) -> int:
     """Write the Pages that are due, and of a long backlog some; how many that were."""
     publication = publications.Publication
-    statement = sa.select(publication.id, publication.head, publication.spec).order_by(publication.id)
+    statement = sa.select(publication).order_by(publication.id)
     async with db.reading() as connection:
         rows = (await connection.execute(statement)).all()
     written = 0
     for row in rows:
-        spec = publications.load(row.spec)
-        for offer in spec.frequencies if spec.has_archive else ():
-            terms = calendar.terms(spec, offer)
-            for _ in range(ROUNDS):
-                days = await _due(db, row, offer.frequency, terms, now)
-                if not days:
-                    break
-                written += await _write(db, row.id, offer.frequency, days, now)
+        try:
+            written += await _publication(db, row, now)
+        except errors.DigestError as error:
+            # A row that somebody changed, or a zone that is no longer known: the other Publications go on.
+            log.error("archive_set_aside", publication=row.slug, reason=str(error))
+    return written
+
+
+async def _publication(db: database.Database, row: Any, now: datetime) -> int:
+    spec, written = publications.load(row.spec), 0
+    for offer in spec.frequencies if spec.has_archive else ():
+        terms = calendar.terms(spec, offer)
+        for _ in range(ROUNDS):
+            days = await _due(db, row, offer.frequency, terms, now)
+            if not days:
+                break
+            written += await _write(db, row.id, offer.frequency, days, now)
     return written
 
 

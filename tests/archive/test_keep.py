@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, pairwise
 
 import pytest
+from structlog import testing
 
 from digest.archive import keep
 from digest.articles.models import ArticleState
-from tests.support import archive, cast
+from digest.publications import Publication
+from tests.support import archive, cast, table
 
 pytestmark = pytest.mark.anyio
 MONDAY = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -134,3 +136,15 @@ async def test_whatever_the_publisher_changes_no_article_is_lost_between_pages(d
     last = {page.frequency: page.upto for page in await archive.pages(db)}
     assert last == dict.fromkeys(FREQUENCIES, len(await archive.positions(db)))
     await assert_tiled(db)
+
+
+async def test_a_publication_whose_row_is_broken_holds_up_no_other(db):
+    broken = await cast.a_publication(db, archive="listed")
+    sound = await cast.a_publication(db, slug="other", archive="listed")
+    for publication in (broken, sound):
+        await archive.articles_at(db, publication, MONDAY)
+    await table.change(db, Publication, broken.id, spec=broken.spec | {"name": ""})
+    with testing.capture_logs() as logs:
+        await keep.run(db, MONDAY + DAY)
+    assert {page.publication_id for page in await archive.pages(db)} == {sound.id}
+    assert [(line["event"], line["publication"]) for line in logs] == [("archive_set_aside", "mias-feed")]

@@ -11,13 +11,14 @@ import pytest
 from structlog import testing
 
 from digest import config, publications
+from digest.archive import keep
 from digest.articles import poll
 from digest.audience.models import Subscription
 from digest.editions import plan
 from digest.outbox import lease, notices
 from digest.outbox.models import Delivery
 from digest.run import daemon, exposing, floor, inprocess, instance, loops
-from tests.support import cast, table
+from tests.support import archive as archives, cast, table
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +96,22 @@ async def test_what_fell_due_meanwhile_goes_out_at_once_and_what_comes_later_too
         await table.change(world.parts.db, Subscription, reader.id, notice_due="welcome")
         await until(lambda: len(world.server.received) == 2)
     assert [row.state.value for row in await table.rows(world.parts.db, Delivery)] == ["sent", "sent"]
+
+
+async def test_the_archive_is_written_and_what_goes_wrong_with_it_holds_up_no_mail(world, monkeypatch):
+    await archives.apply(world.parts.db, world.publication, archive="listed")
+    await world.subscribe("anna@example.org", "daily")
+    await world.publish("one")
+    world.now += DAY
+    with monkeypatch.context() as broken:
+        broken.setattr(keep, "_due", lambda *_: 1 / 0)
+        async with a_node(world) as node:
+            await until(lambda: world.server.recipients() == ["anna@example.org"])
+            await becomes(node.ready, lambda answer: answer == (503, ["archive: ZeroDivisionError"]))
+            broken.undo()
+            await node.daemon._plan()
+            await becomes(node.ready, lambda answer: answer == (200, []))
+            assert (await node.client.get("/archive/mias-feed/daily/2026-11-02")).status_code == 200
 
 
 async def test_a_pass_that_fails_shows_in_readiness_and_is_tried_again(world, monkeypatch):

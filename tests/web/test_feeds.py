@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from lxml import etree, html
 
 from digest.archive import keep
+from digest.articles import parse
 from digest.articles.models import ArticleState
 from digest.audience import models as audience
 from digest.editions import models as editions
@@ -73,6 +74,15 @@ async def test_the_archives_feed_has_an_entry_for_each_date(site, ids):
     content = html.fromstring(texts(feed, "a:entry/a:content")[1])
     assert content.xpath("//li/a/@href") == ["https://example.org/a?b&c"] * 2
     assert content.xpath("//p/a/@href") == texts(feed, "a:entry/a:id")[1:]
+
+
+async def test_our_own_feed_reader_finds_nothing_amiss_in_it(site, ids):
+    answer = await site.get(FEED)
+    feed = parse.read(answer.content, url=BASE + FEED, content_type=answer.headers["Content-Type"])
+    assert feed.title == "Mia’s Feed"
+    assert [(entry.guid, entry.url) for entry in feed.entries] == [
+        (f"{BASE}/archive/mias-feed/daily/2026-11-0{day}",) * 2 for day in (4, 3)
+    ]
 
 
 async def test_pages_say_where_their_feed_is(site, ids):
