@@ -80,11 +80,11 @@ def page(name: str, spec: publications.Spec, *, status: int = 200, **context: An
 
 def answer(request: Request, spec: publications.Spec, made: Made) -> Response:
     """The text, or 304 for who has it already; `listed` archives may be found by search engines."""
-    headers = {"X-Robots-Tag": robots(spec)} | ({"Content-Security-Policy": made.policy} if made.policy else {})
+    headers = {"Content-Security-Policy": made.policy} if made.policy else {}
     if made.status != 200:
         return Response(made.text, made.status, headers=headers, media_type=made.media_type)
     tag = tag_of(made.text)
-    headers |= {"Cache-Control": KEPT, "ETag": tag}
+    headers |= {"Cache-Control": KEPT, "ETag": tag, "X-Robots-Tag": robots(spec)}
     if made.modified:
         headers["Last-Modified"] = format_datetime(made.modified.replace(microsecond=0), usegmt=True)
     if is_known(request, tag, made.modified):

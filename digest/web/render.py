@@ -15,7 +15,7 @@ import markupsafe
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from digest import publications, templating, zones
+from digest import places, publications, templating, zones
 from digest.editions import look, tidy, wording
 from digest.web import forms
 
@@ -34,6 +34,7 @@ def environment() -> jinja2.Environment:
     found.filters["day_in"] = _day_in
     found.filters["line"] = tidy.line
     found.filters["atom"] = _atom
+    found.globals["places"] = places
     return found
 
 

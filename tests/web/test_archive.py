@@ -71,6 +71,14 @@ async def test_who_takes_no_sign_ups_asks_for_none(site, db, ids):
     assert "/subscribe/" not in (await site.get(DATE)).text
 
 
+async def test_who_signs_up_can_see_what_they_would_get(site, db, ids):
+    link = '<a href="/archive/mias-feed">'
+    assert link in (await site.get("/subscribe/mias-feed")).text
+    assert link not in (await site.get("/embed/mias-feed")).text
+    await archive.apply(db, site.publication, archive="off")
+    assert "/archive/" not in (await site.get("/subscribe/mias-feed")).text
+
+
 async def test_links_keep_the_path_the_service_is_mounted_at(site, db, ids):
     await archive.apply(db, site.publication, base_url="https://example.org/news")
     page = html.fromstring((await site.get(DATE)).content)
@@ -142,7 +150,7 @@ async def test_what_never_was_is_not_found(site, ids, path):
 @pytest.mark.parametrize("day", ["2026-11-02", "2026-13-45", "20261103", "2026-W45-2", "2026-11-3", "２026-11-03", "x"])
 async def test_a_date_without_a_digest_leads_to_those_there_are(site, ids, day):
     answer = await site.get(f"/archive/mias-feed/daily/{day}")
-    assert answer.status_code == 404
+    assert (answer.status_code, answer.headers["X-Robots-Tag"]) == (404, "noindex, nofollow")
     assert "no digest of this date" in answer.text
     assert "/archive/mias-feed/daily" in html.fromstring(answer.content).xpath("//a/@href")
 

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest import places, publications
+from digest import publications
 from digest.archive import pages
 from digest.articles.pictures import rows as pictures
 from digest.editions import choose, outline
@@ -53,7 +53,7 @@ class Archive:
         return urlsplit(self.base).path.rstrip("/")
 
     def page(self, name: str, *, status: int = 200, **context: Any) -> public.Made:
-        words: dict[str, Any] = {"found": self, "root": self.root, "places": places, "robots": public.robots(self.spec)}
+        words: dict[str, Any] = {"found": self, "root": self.root, "robots": public.robots(self.spec)}
         words["pictures"] = self.base + pictures.PATH
         return public.page(name, self.spec, status=status, **(words | context))
 
@@ -65,11 +65,11 @@ def door(make: Make) -> Callable[[Request], Awaitable[Response]]:
     """A page of an archive, made at most once every few seconds. Raises HTTPException 404 where there is no archive."""
 
     async def show(request: Request) -> Response:
-        found, query = await offers.find(request), request.query_params
+        found = await offers.find(request)
         if not found.spec.has_archive or request.path_params.get("frequency") not in (None, *publications.FREQUENCIES):
             raise HTTPException(404)
         base = found.spec.base_url or visits.parts(request).base_url.rstrip("/")
-        key = (request.scope["path"], query.get("page"), query.get("before"), found.mark)
+        key = (request.scope["path"], _asked(request), _before(request), found.mark)
 
         async def fresh() -> public.Made:
             async with visits.parts(request).db.reading() as connection:
@@ -100,7 +100,7 @@ def _frequencies(spec: publications.Spec) -> list[str]:
 @door
 async def show_dates(request: Request, connection: AsyncConnection, found: Archive) -> public.Made:
     """The dates of one frequency, by so many a page."""
-    frequency, before = request.path_params["frequency"], _day(request.query_params.get("before", ""))
+    frequency, before = request.path_params["frequency"], _before(request)
     listed = await pages.newest(connection, found.id, frequency, at_most=MANY + 1, before=before)
     context: dict[str, Any] = {
         "frequency": frequency,
@@ -120,7 +120,8 @@ async def show_page(request: Request, connection: AsyncConnection, found: Archiv
     if page is None:
         return found.page("archive/none.html", status=404, frequency=frequency)
     order = await pages.order(connection, found.spec, page)
-    number, last = _number(request, len(order))
+    last = max((len(order) - 1) // STORIES + 1, 1)
+    number = min(_asked(request), last)
     picks = order[(number - 1) * STORIES : number * STORIES]
     stories = await pages.stories(connection, picks, found.base)
     if not stories:
@@ -163,8 +164,11 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _number(request: Request, count: int) -> tuple[int, int]:
-    last = max((count - 1) // STORIES + 1, 1)
-    text = request.query_params.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
-    return min(max(number, 1), last), last
+def _before(request: Request) -> date | None:
+    return _day(request.query_params.get("before", ""))
+
+
+def _asked(request: Request) -> int:
+    """The page of a date that has several."""
+    text = request.query_params.get("page", "")
+    return max(int(text), 1) if text.isascii() and text.isdigit() and len(text) < 9 else 1
