@@ -48,7 +48,11 @@ async def pass_a_fortnight(world: World) -> None:
         await world.run_until(world.now + DAY, step=5 * HOUR)
 
 
-async def test_each_page_tells_what_the_mail_of_that_date_did(world: World, browser: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("min_items", [1, 3])
+async def test_each_page_tells_what_the_mail_of_that_date_did(
+    world: World, browser: httpx.AsyncClient, min_items: int
+) -> None:
+    await archive.apply(world.parts.db, world.publication, min_items=min_items)
     await world.subscribe(ANNA, "daily")
     await world.subscribe(BEN, "weekly")
     await pass_a_fortnight(world)
