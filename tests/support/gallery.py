@@ -17,7 +17,7 @@ import sample_mails
 from digest import publications
 from digest.articles import submit
 from digest.audience import models
-from tests.support import cast, house as houses
+from tests.support import cast, house as houses, table
 from tests.support.browsing import Visitor
 from tests.support.house import House
 
@@ -189,6 +189,13 @@ async def unsubscribe(stage: Stage, visitor: Visitor) -> None:
 async def left(stage: Stage, visitor: Visitor) -> None:
     await unsubscribe(stage, visitor)
     await visitor.send(FIRST_BUTTON)
+
+
+@pose()
+async def left_and_said_why(stage: Stage, visitor: Visitor) -> None:
+    await left(stage, visitor)
+    await visitor.page.locator("[name=reason]").first.check()
+    await visitor.send("form:has([name=reason]) button")
 
 
 @pose()
@@ -391,6 +398,86 @@ async def manage_too_late(stage: Stage, visitor: Visitor) -> None:
     link = await stage.link("manage")
     stage.house.wait(hours=25)
     await visitor.open(link)
+
+
+@pose()
+async def manage_address_asked(stage: Stage, visitor: Visitor) -> None:
+    await _ask_to_move(stage, visitor, await stage.reader())
+    await unfold(visitor)
+
+
+@pose(400)
+async def manage_address_mistaken(stage: Stage, visitor: Visitor) -> None:
+    await _ask_to_move(stage, visitor, await stage.reader(), "bea@mailinator.com")
+
+
+@pose()
+async def moving(stage: Stage, visitor: Visitor) -> None:
+    """The old address is asked."""
+    old, _ = await _ask_to_move(stage, visitor, await stage.reader())
+    await visitor.open(old)
+
+
+@pose()
+async def address(stage: Stage, visitor: Visitor) -> None:
+    """The new one is."""
+    _, new = await _ask_to_move(stage, visitor, await stage.reader())
+    await visitor.open(new)
+
+
+@pose()
+async def moved_by_half(stage: Stage, visitor: Visitor) -> None:
+    await moving(stage, visitor)
+    await visitor.send(FIRST_BUTTON)
+
+
+@pose()
+async def moved(stage: Stage, visitor: Visitor) -> None:
+    for link in await _ask_to_move(stage, visitor, await stage.reader()):
+        await visitor.open(link)
+        await visitor.send(FIRST_BUTTON)
+
+
+@pose()
+async def moved_to_nobody(stage: Stage, visitor: Visitor) -> None:
+    """The address is another reader's."""
+    taken = f"reader{next(stage.numbers)}@example.org"
+    await cast.a_subscription(stage.house.world.parts.db, stage.house.world.publication, taken)
+    for link in await _ask_to_move(stage, visitor, await stage.reader(), taken):
+        await visitor.open(link)
+        await visitor.send(FIRST_BUTTON)
+
+
+@pose(410)
+async def moving_too_late(stage: Stage, visitor: Visitor) -> None:
+    old, _ = await _ask_to_move(stage, visitor, await stage.reader())
+    stage.house.wait(hours=73)
+    await visitor.open(old)
+
+
+@pose()
+async def erase(stage: Stage, visitor: Visitor) -> None:
+    await visitor.open(await stage.link("manage") + "/erase")
+
+
+@pose()
+async def erased(stage: Stage, visitor: Visitor) -> None:
+    await erase(stage, visitor)
+    await visitor.send(FIRST_BUTTON)
+
+
+async def _ask_to_move(stage: Stage, visitor: Visitor, reader: int, to: str = "") -> tuple[str, str]:
+    """Ask on the page of all settings; the links in the mails to the old address and to the new one."""
+    world = stage.house.world
+    await visitor.open(await stage.link("manage", reader))
+    await unfold(visitor)
+    await visitor.page.locator("#address").fill(to or f"new{next(stage.numbers)}@example.net")
+    await visitor.send("form:has(#address) button")
+    row = await cast.subscription(world.parts.db, reader)
+    made = await table.rows(world.parts.db, models.AddressChange, subscriber_id=row.subscriber_id)
+    ids = [change.id for change in made] or [0]
+    signer = world.parts.signer
+    return f"/moving/{signer.moving_token(ids[0], world.now)}", f"/address/{signer.address_token(ids[0], world.now)}"
 
 
 async def unfold(visitor: Visitor) -> None:

@@ -44,12 +44,12 @@ async def _page(request: Request, side: Side) -> Response:
     """How it stands now, which is the truth after GET and POST alike."""
     parts, token = visits.parts(request), _read(request, side)
     if token is None:
-        return _gone()
+        return _gone(request)
     async with parts.db.reading() as connection:
         row = await address_changes.get(connection, token, parts.clock())
         found = await standing.find(connection, row.subscription_id) if row else None
     if row is None or found is None:
-        return _gone()
+        return _gone(request)
     path = "moving" if side is Side.OLD else "address"
     words: dict[str, Any] = {
         "root": managing.root(parts, found),
@@ -61,5 +61,5 @@ async def _page(request: Request, side: Side) -> Response:
     return render.page("move.html", found.spec, locale=found.subscription.locale, **words)
 
 
-def _gone() -> Response:
-    return render.page("move_gone.html", status=410)
+def _gone(request: Request) -> Response:
+    return render.page("move_gone.html", status=410, locale=render.tongue(request))
