@@ -1,5 +1,6 @@
 """A reader's whole way in a real browser: from the form that asks how often to the day they leave, and back."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.support.browsing import Visitor, Window
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio
-BEA = "bea@example.org"
+BEA, ELSEWHERE = "bea@example.org", "bea@example.net"
 # Whoever reads a form and types an address needs some seconds.
 READING = {"seconds": 20}
 
@@ -41,6 +42,8 @@ async def test_from_signing_up_to_leaving_and_back(house: House, browser: Browse
         await pauses(house, bea)
         await manages(house, bea)
         await leaves_and_comes_back(house, bea)
+        await moves(house, bea)
+        await is_forgotten(house, bea)
 
 
 async def signs_up(house: House, bea: Visitor) -> None:
@@ -126,3 +129,48 @@ async def leaves_and_comes_back(house: House, bea: Visitor) -> None:
     await house.world.publish("running", "heart")
     again = await house.mail("running", days=7)
     assert again.articles == ("running",)
+
+
+async def fresh_link(house: House, bea: Visitor) -> None:
+    """All settings, by a link that the newest digest has the way to."""
+    await bea.open(house.links(house.world.mails[-1])["settings"])
+    await bea.press("Mail me a link to all my settings")
+    await bea.open(house.links(await house.mail("your link to all settings", seconds=2))["manage"])
+
+
+async def moves(house: House, bea: Visitor) -> None:
+    await fresh_link(house, bea)
+    await bea.unfold("Address")
+    await bea.fill("New address", ELSEWHERE)
+    await bea.press("Change my address")
+    assert await bea.says("A mail went to each of the two addresses.")
+    seen = len(house.world.mails)
+    # One mail at a time goes out in a reader's name.
+    for pause in (2, 90):
+        await house.world.run(after=houses.timedelta(seconds=pause))
+    asked = {mail.to: house.links(mail) for mail in house.world.mails[seen:]}
+    await bea.open(asked[ELSEWHERE]["address"])
+    await bea.press("Yes, this is my address")
+    assert await bea.heading() == "Half of it is done"
+    await bea.open(asked[BEA]["moving"])
+    await bea.press("Yes, change my address")
+    assert await bea.heading() == "Your address is changed"
+    await house.world.publish("breathing", "heart")
+    assert (await house.mail("breathing", days=7)).to == ELSEWHERE
+
+
+async def is_forgotten(house: House, bea: Visitor) -> None:
+    await fresh_link(house, bea)
+    await bea.unfold("Your data")
+    async with bea.page.expect_download() as started:
+        await bea.page.get_by_text("Download my data").click()
+    held = json.loads(Path(await (await started.value).path()).read_text())
+    assert (held["address"], len(held["mails"]) > 10) == (ELSEWHERE, True)
+    await bea.page.get_by_text("Erase all my data").click()
+    assert await bea.heading() == "Erase all my data"
+    await bea.press("Erase all my data")
+    assert await bea.heading() == "You are forgotten"
+    await house.world.publish("listening", "heart")
+    seen = len(house.world.mails)
+    await house.world.run(after=houses.timedelta(days=7))
+    assert house.world.mails[seen:] == []
