@@ -139,11 +139,14 @@ async def test_readers_are_listed_by_state_the_newest_first(publisher: Publisher
 async def test_a_choice_is_changed_in_part_and_the_rest_stays(publisher: Publisher) -> None:
     place = f"/subscribers/{publisher.site.reader}"
     await publisher.call("PATCH", place, {"frequency": "weekly", "weekday": "friday", "send_at": "18:45"})
-    changed = (await publisher.call("PATCH", place, {"topics": ["lungs", "heart"], "locale": "fr"})).json()
+    changed = (
+        await publisher.call("PATCH", place, {"topics": ["lungs", "heart"], "locale": "fr", "layout": "text"})
+    ).json()
     assert (changed["frequency"], changed["weekday"], changed["send_at"]) == ("weekly", "friday", "18:45")
-    assert (changed["topics"], changed["locale"]) == (["heart", "lungs"], "fr")
-    back = (await publisher.call("PATCH", place, {"topics": [], "locale": None, "frequency": "instant"})).json()
-    assert (back["topics"], back["locale"], back["send_at"], back["timezone"]) == (None, None, None, None)
+    assert (changed["topics"], changed["locale"], changed["layout"]) == (["heart", "lungs"], "fr", "text")
+    nothing = {"topics": [], "locale": None, "layout": None}
+    back = (await publisher.call("PATCH", place, nothing | {"frequency": "instant"})).json()
+    assert [back[name] for name in ("topics", "locale", "layout", "send_at", "timezone")] == [None] * 5
     assert {door for _, door in await trail(publisher)} == {"api"}
     before = await trail(publisher)
     assert (await publisher.call("PATCH", place, {})).json() == back

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 import sqlalchemy as sa
@@ -70,10 +70,11 @@ class SubscriberGiven(Choice):
 
 
 class Changes(Choice):
-    """What is to change. `paused_until` null goes on at once; `locale` null is the publication's."""
+    """What is to change. `paused_until` null goes on at once; `locale` and `layout` null are the publication's."""
 
     model_config = pydantic.ConfigDict(json_schema_extra={"examples": [{"frequency": "monthly", "topics": []}]})
     locale: Locale | None = None
+    layout: Literal["compact", "text"] | None = Field(None, description="null is the publication's.")
     paused_until: Instant | None = None
 
 
@@ -98,6 +99,7 @@ class SubscriberListed(Shown):
     timezone: str | None
     topics: list[str] | None = Field(description="null means every article.")
     locale: str | None
+    layout: str | None
     paused_until: datetime | None
     created_at: datetime
     confirmed_at: datetime | None

@@ -92,6 +92,8 @@ async def change(call: Calling, publication: shapes.Slug, id: shapes.Id, given: 
             await preferences.change(connection, found.subscription, choice, door=DOOR, now=call.now, tell=tell)
         if "locale" in said:
             await preferences.speak(connection, found.subscription, given.locale, door=DOOR, now=call.now)
+        if "layout" in said:
+            await preferences.lay_out(connection, found.subscription, given.layout, door=DOOR, now=call.now)
         if "paused_until" in said:
             await _pause(call, connection, found, given)
         return answers.of(await _shown(connection, found.subscription.publication_id, id))
