@@ -47,7 +47,8 @@ def links(mail: Mail, site: str) -> list[str]:
     """Every address of ours in a mail: in its HTML, in its text, and in its header."""
     message = email.message_from_bytes(mail.content, policy=email.policy.default)
     html, text = (message.get_body((kind,)) for kind in ("html", "plain"))
-    assert html is not None and text is not None
+    assert html is not None
+    assert text is not None
     found = re.findall(r'(?:href|src|action)="([^"]+)"', html.get_content())
     found += re.findall(r"https://[^\s<>]+", text.get_content())
     found += re.findall(r"<(https://[^>]+)>", " ".join(map(str, message.values())))
