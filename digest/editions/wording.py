@@ -88,7 +88,8 @@ class Wording:
         return dates.format_interval(first, last, "yMMMd", locale=self.locale)
 
     def clock(self, at: time) -> str:
-        return dates.format_time(at, "short", locale=self.locale)
+        # "7:30" at the end of a line and "PM" at the beginning of the next is hard to read.
+        return dates.format_time(at, "short", locale=self.locale).replace(" ", "\u00a0")
 
     def weekday(self, number: int) -> str:
         return str(dates.get_day_names("wide", locale=self.locale)[number])
