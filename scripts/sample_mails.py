@@ -118,7 +118,8 @@ def publication(sample: Sample) -> publications.Spec:
         changes |= {
             "name": "خلاصة ميا",
             "tagline": "أخبار الطب وأبحاثه، بهدوء",
-            "description": "دراسات جديدة، وما تبيّنه وما لا تبيّنه، كل منها في دقيقتين. اختاروا كم مرة تودون أن تصلكم أخبارنا، وعن ماذا.",
+            "description": "دراسات جديدة، وما تبيّنه وما لا تبيّنه، كل منها في دقيقتين. "
+            "اختاروا كم مرة تودون أن تصلكم أخبارنا، وعن ماذا.",
             "topics": tuple(topic.model_copy(update={"name": ARABIC[topic.slug]}) for topic in spec.topics),
         }
     return spec.model_copy(update=changes)

@@ -118,9 +118,9 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool) ->
     return Visit(parts(request), request.path_params["token"], token, found, now, undoable is not None)
 
 
-def lost(request: Request | None = None) -> Response:
+def lost(request: Request) -> Response:
     """For links we never made, or whose reader is forgotten: the two look alike."""
-    return render.page("lost.html", status=404, locale=render.tongue(request) if request else None)
+    return render.page("lost.html", status=404, locale=render.tongue(request))
 
 
 def masked(email: str) -> str:

@@ -15,7 +15,6 @@ from playwright import async_api
 from digest.commands import browser as chromium
 
 MOST_BYTES = 50_000
-MOST_PAINT_MS = 1_000
 SECONDS = 10
 
 
@@ -62,6 +61,8 @@ class Visitor:
     site: str
     window: Window
     faults: list[str] = field(default_factory=list)
+    # Milliseconds to the slowest page's first content; how long that may be is for scripts/pages to say.
+    slowest: float = 0.0
     status: int = 0
     seen: list[str] = field(default_factory=list)
 
@@ -121,8 +122,7 @@ class Visitor:
         wide, painted = await self.page.evaluate(LOOK)
         if wide > 0:
             self._fault(f"{wide} pixels wider than the window")
-        if painted > MOST_PAINT_MS:
-            self._fault(f"first content after {painted:.0f} ms")
+        self.slowest = max(self.slowest, painted)
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.page.url.removeprefix(self.site)[:40]}: {text}")

@@ -16,7 +16,7 @@ POLICY = (
 async def show(request: Request) -> Response:
     visit = await visits.look(request)
     if visit is None:
-        return visits.lost()
+        return visits.lost(request)
     html = await visit.parts.view(visit.token)
     if html is None:
         return await visit.gone()
