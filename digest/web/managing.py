@@ -98,21 +98,29 @@ async def change(request: Request) -> AsyncIterator[tuple[AsyncConnection, Visit
 
 async def _find(request: Request, connection: AsyncConnection, *, lock: bool) -> Visit | Response:
     token, parts = read_token(request), visits.parts(request)
-    here = token and await standing.find(connection, token.subscription_id)
-    if not token or not here:
+    found = token and await standing.find(connection, token.subscription_id)
+    if not token or not found:
+        return visits.lost(request)
+    # Locked before it is judged: whoever moved, left or was erased may have done so this very moment.
+    everything = await standing.find_all(connection, found.subscription.subscriber_id, lock=lock)
+    here = next((one for one in everything if one.subscription.id == token.subscription_id), None)
+    if here is None:
         return visits.lost(request)
     now, text = parts.clock(), request.path_params["token"]
-    if now - token.asked_at > MAX_AGE or token.generation != here.subscription.generation:
+    if await _is_over(connection, token, here, now):
         return _expired(parts, here, token, text)
-    if await address_changes.has_moved(connection, token.subscription_id, token.asked_at):
-        return _expired(parts, here, token, text)
-    # What was read before the lock may have changed.
-    everything = await standing.find_all(connection, here.subscription.subscriber_id, lock=lock)
     undoable = [one.subscription.id for one in everything if await _is_undoable(connection, one, now)]
-    [here] = [one for one in everything if one.subscription.id == here.subscription.id]
     moving = await address_changes.find(connection, here.subscription.subscriber_id, now)
     told = {} if lock else {one.subscription.id: await mails.of(connection, parts, one, now) for one in everything}
     return Visit(parts, text, token, here, tuple(everything), frozenset(undoable), moving, told, now)
+
+
+async def _is_over(
+    connection: AsyncConnection, token: links.ConfirmToken, here: standing.Standing, now: datetime
+) -> bool:
+    if now - token.asked_at > MAX_AGE or token.generation != here.subscription.generation:
+        return True
+    return await address_changes.has_moved(connection, token.subscription_id, token.asked_at)
 
 
 async def _is_undoable(connection: AsyncConnection, one: standing.Standing, now: datetime) -> bool:

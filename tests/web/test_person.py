@@ -1,5 +1,6 @@
 """What a person may do with all we keep of them: take it along, or have it forgotten."""
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -139,3 +140,11 @@ async def test_only_a_fresh_link_to_all_settings_opens_them(site, page):
     assert (await site.get(link)).status_code == 410
     assert (await site.press(link)).status_code in (410, 405)
     assert await cast.everything(site.db) == before
+
+
+async def test_two_clicks_at_the_same_moment_are_one(site):
+    for _ in range(5):
+        site.reader = await cast.a_subscription(site.db, site.publication, f"r{site.reader}@example.org")
+        link = manage(site, "/erase")
+        answers = await asyncio.gather(*(site.press(link) for _ in range(4)))
+        assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404]
