@@ -27,11 +27,13 @@ SHEETS = {
         confirm-too-late closed embed""",
     "changing": """less less-chosen topics topics-opened topics-mistaken topics-chosen pause pause-mistaken paused
         pause-again resume undo nothing-to-undo""",
-    "leaving": "unsubscribe left come-back left-long-ago unsubscribe-by-old-mail old-link erase erased",
+    "leaving": """unsubscribe left left-and-said-why come-back left-long-ago unsubscribe-by-old-mail old-link erase
+        erased""",
     "settings": """settings settings-linked manage manage-opened manage-saved manage-mistaken manage-in-a-pause
         manage-too-late""",
-    "address": "manage-address-asked moving moving-half-done address address-changed moving-too-late",
-    "reading": "home archive archive-dates archive-page archive-none more mail-gone lost nowhere",
+    "address": """manage-address-asked manage-address-mistaken moving address moved-by-half moved moved-to-nobody
+        moving-too-late""",
+    "reading": "home archive archive-dates archive-page archive-without-a-page more mail-gone lost nowhere",
 }
 PHONE, DESKTOP = 360, 900
 SCALE = {PHONE: 0.6, DESKTOP: 0.24}

@@ -16,7 +16,10 @@ from tests.support.operator import SHIPPED, Operator
 from tests.support.smtpserver import SmtpServer
 
 SENDING = {"now", "editions", "deliveries", "oldest_due_at", "waiting_for", "pauses"}
-KEYS = SENDING | {"instance", "database", "tzdata", "publications", "sources", "pictures", "doubts_held", "throttle", "webhooks"}
+KEYS = SENDING | {
+    *("instance", "database", "tzdata", "publications", "sources", "pictures", "doubts_held", "throttle"),
+    "webhooks",
+}
 
 
 def warnings(operator: Operator) -> list[str]:

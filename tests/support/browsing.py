@@ -169,6 +169,6 @@ async def visiting(browser: async_api.Browser, site: str, window: Window = DESKT
         visitor.page.on("pageerror", lambda error: visitor.faults.append(str(error)))
         await context.route("**/*", visitor.passes_on)
         yield visitor
-        assert visitor.faults == []
+        assert visitor.faults == [], visitor.faults
     finally:
         await context.close()

@@ -24,7 +24,7 @@ from tests.support.house import House
 # A week of the sample articles is out by then.
 NOW = datetime(2026, 11, 9, 6, 0, tzinfo=UTC)
 # Few enough in a mail that "and N more" leads somewhere.
-AMOUNTS = {"max_items": 3, "max_links": 2, "archive": "listed"}
+AMOUNTS = {"max_items": 3, "max_links": 2}
 FIRST_BUTTON = "main form button"
 
 
@@ -395,9 +395,9 @@ async def manage_in_a_pause(stage: Stage, visitor: Visitor) -> None:
 
 @pose(410)
 async def manage_too_late(stage: Stage, visitor: Visitor) -> None:
-    asked_at = stage.house.world.now - timedelta(hours=25)
-    token = stage.house.world.parts.signer.manage_token(await stage.reader(), 1, asked_at)
-    await visitor.open(f"/manage/{token}")
+    link = await stage.link("manage")
+    stage.house.wait(hours=25)
+    await visitor.open(link)
 
 
 @pose()
@@ -484,88 +484,3 @@ async def unfold(visitor: Visitor) -> None:
     closed = visitor.page.locator("details:not([open]) > summary")
     while await closed.count():
         await closed.first.click()
-
-
-@pose()
-async def manage_address_asked(stage: Stage, visitor: Visitor) -> None:
-    await _ask_to_move(stage, visitor)
-    await unfold(visitor)
-
-
-@pose()
-async def moving(stage: Stage, visitor: Visitor) -> None:
-    await visitor.open((await _moves(stage, visitor))["moving"])
-
-
-@pose()
-async def moving_half_done(stage: Stage, visitor: Visitor) -> None:
-    await moving(stage, visitor)
-    await visitor.send(FIRST_BUTTON)
-
-
-@pose()
-async def address(stage: Stage, visitor: Visitor) -> None:
-    await visitor.open((await _moves(stage, visitor))["address"])
-
-
-@pose()
-async def address_changed(stage: Stage, visitor: Visitor) -> None:
-    links = await _moves(stage, visitor)
-    for side in ("moving", "address"):
-        await visitor.open(links[side])
-        await visitor.send(FIRST_BUTTON)
-
-
-@pose(410)
-async def moving_too_late(stage: Stage, visitor: Visitor) -> None:
-    await visitor.open("/moving/long-ago")
-
-
-async def _ask_to_move(stage: Stage, visitor: Visitor) -> str:
-    new = f"new{next(stage.numbers)}@example.org"
-    await manage_opened(stage, visitor)
-    await visitor.page.locator("#address").fill(new)
-    await visitor.send("form:has(#address) button")
-    return new
-
-
-async def _moves(stage: Stage, visitor: Visitor) -> dict[str, str]:
-    """The links that the old and the new address are mailed."""
-    new = await _ask_to_move(stage, visitor)
-    before = len(stage.house.world.mails)
-    await stage.house.world.run()
-    mails = stage.house.world.mails[before:]
-    assert new in [mail.to for mail in mails]
-    return {name: url for mail in mails for name, url in stage.house.links(mail).items()}
-
-
-@pose()
-async def erase(stage: Stage, visitor: Visitor) -> None:
-    await visitor.open(await stage.link("manage") + "/erase")
-
-
-@pose()
-async def erased(stage: Stage, visitor: Visitor) -> None:
-    await erase(stage, visitor)
-    await visitor.send(FIRST_BUTTON)
-
-
-@pose()
-async def archive(stage: Stage, visitor: Visitor) -> None:
-    await visitor.open(f"/archive/{stage.slug}")
-
-
-@pose()
-async def archive_dates(stage: Stage, visitor: Visitor) -> None:
-    await visitor.open(f"/archive/{stage.slug}/daily")
-
-
-@pose()
-async def archive_page(stage: Stage, visitor: Visitor) -> None:
-    await archive_dates(stage, visitor)
-    await visitor.open(str(await visitor.page.locator(".dates a").first.get_attribute("href")))
-
-
-@pose(404)
-async def archive_none(stage: Stage, visitor: Visitor) -> None:
-    await visitor.open(f"/archive/{stage.slug}/daily/2001-01-01")
