@@ -57,12 +57,12 @@ async def _explain(request: Request, form: dict[str, str]) -> Response:
     reason = unsubscribe.Reason(said) if said in set(unsubscribe.Reason) else None
     async with visits.change(request) as (connection, visit):
         if visit is None:
-            return visits.lost()
+            return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
         if reason and visit.has_left:
             await unsubscribe.explain(connection, visit.token.subscription_id, reason, now=visit.now)
     after = await visits.look(request)
     if after is None:
-        return visits.lost()
+        return visits.lost(request)
     return after.page("left.html", thanked=reason is not None) if after.has_left else after.page("changed.html")
