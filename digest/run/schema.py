@@ -12,7 +12,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError
 
-from digest import database, errors
+from digest import (
+    announcements as _announcements,  # noqa: F401 - registers its tables
+    database,
+    errors,
+)
 from digest.archive import models as _archive  # noqa: F401
 from digest.articles import models as _articles  # noqa: F401 - registers its tables
 from digest.audience import models as _audience  # noqa: F401
