@@ -24,9 +24,9 @@ from quality_verdict import Finding, Mail, ToolError, Verdict, run
 _STATUS = re.compile(r"score=(-?[\d.]+) required=[\d.]+ tests=(.*?)\s+autolearn", re.DOTALL)
 # Without Bayes, which would learn from what it is shown, and forget it with the temporary folder.
 PREFERENCES = "use_bayes 0\nuse_auto_whitelist 0\nuse_txrep 0\n"
-# rspamd takes 15 for spam, greylists from 4 on, and gives a point when the number of links is odd, as in half of all
-# mails by chance.
-MOST_RSPAMD = 1.5
+# rspamd takes 15 for spam and greylists from 4 on. It gives a point when the number of links is odd, as in half of all
+# mails by chance, and up to one where an Arabic mail names things in Latin letters.
+MOST_RSPAMD = 2.0
 RSPAMD = Path("/etc/rspamd")
 NEEDS_NETWORK = (
     *("arc", "asn", "dkim", "dmarc", "fuzzy_check", "greylist", "hfilter", "history_redis", "mx_check", "neural"),
