@@ -118,7 +118,18 @@ async def _tell_all(desk: Desk, endpoint_id: int) -> None:
 
 async def _take(desk: Desk, endpoint_id: int, *, only: int | None = None) -> tuple[Any, Any] | None:
     """The Endpoint and the oldest of what is due, which is ours for a while."""
-    now, row = desk.clock(), Announcement
+    while True:
+        async with desk.db.transaction() as connection:
+            taken = await _look(connection, desk.clock(), endpoint_id, only)
+        if taken is None or taken[1].body is not None:
+            return taken
+
+
+async def _look(
+    connection: AsyncConnection, now: datetime, endpoint_id: int, only: int | None
+) -> tuple[Any, Any] | None:
+    """As `_take`; it has no body where its reader or Edition is gone: it has ended, and there may be another."""
+    row = Announcement
     these = row.id == only if only else row.due_at <= now
     oldest = (
         sa.select(row)
@@ -127,19 +138,16 @@ async def _take(desk: Desk, endpoint_id: int, *, only: int | None = None) -> tup
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    async with desk.db.transaction() as connection:
-        endpoint = (await connection.execute(sa.select(Endpoint).where(Endpoint.id == endpoint_id))).one_or_none()
-        found = (await connection.execute(oldest)).one_or_none()
-        if endpoint is None or endpoint.stopped_at is not None or found is None:
-            return None
-        body = found.body or await payload.body(connection, found)
-        values = {"due_at": now + LEASE, "tries": row.tries + 1, "body": body}
-        if body is None:
-            # Its reader or Edition is gone, and there is nothing to tell.
-            values = {"ended_at": now, "trouble": "nothing is left to tell of"}
-        taken = sa.update(row).where(row.id == found.id).values(values).returning(row)
-        mine = (await connection.execute(taken)).one()
-    return (endpoint, mine) if body is not None else await _take(desk, endpoint_id, only=only)
+    endpoint = (await connection.execute(sa.select(Endpoint).where(Endpoint.id == endpoint_id))).one_or_none()
+    found = (await connection.execute(oldest)).one_or_none()
+    if endpoint is None or endpoint.stopped_at is not None or found is None:
+        return None
+    body = found.body or await payload.body(connection, found)
+    values = {"due_at": now + LEASE, "tries": row.tries + 1, "body": body}
+    if body is None:
+        values = {"ended_at": now, "trouble": "nothing is left to tell of"}
+    taken = sa.update(row).where(row.id == found.id).values(values).returning(row)
+    return endpoint, (await connection.execute(taken)).one()
 
 
 async def _post(desk: Desk, endpoint: Any, row: Any) -> post.Result:

@@ -2,12 +2,16 @@
 
 import asyncio
 import dataclasses
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from digest.announcements import Announcement, Endpoint
+from digest.announcements import Announcement, Endpoint, Event
 from digest.run import bugs
 from digest.webhooks import deliver, endpoints, patience, post
 from tests.support import receiver
@@ -20,6 +24,17 @@ async def order(office, count=1):
     """Trials, to have something to tell."""
     async with office.world.parts.db.transaction() as connection:
         return [await endpoints.trial(connection, office.endpoint, office.world.now) for _ in range(count)]
+
+
+@contextmanager
+def no_deeper(frames: int) -> Iterator[None]:
+    """Code that goes deeper than this from here fails, as it would with thousands of rows."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + frames)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 async def until(is_so):
@@ -206,3 +221,15 @@ async def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(office):
     assert await deliver.prune(office.world.parts.db, office.world.now + MINUTE) == 1
     async with office.world.parts.db.reading() as connection:
         assert await connection.scalar(sa.select(sa.func.count()).select_from(Announcement)) == 1
+
+
+async def test_however_many_readers_are_gone_the_next_one_is_told(office):
+    gone = {"endpoint_id": office.endpoint, "event": Event.CHANGED, "subscription_id": 99, "facts": {}}
+    now = office.world.now
+    async with office.world.parts.db.transaction() as connection:
+        await connection.execute(sa.insert(Announcement), [gone | {"at": now, "due_at": now}] * 300)
+    await order(office)
+    with no_deeper(250):
+        await office.tell()
+    assert office.program.types == ["ping"]
+    assert {row.ended_at for row in await office.announcements()} == {now}
