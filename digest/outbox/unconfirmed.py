@@ -1,8 +1,9 @@
 """The pass that forgets who never confirmed: a stranger may have typed that address, so nobody wished to be kept.
 
-Three days after their request to confirm went out, when its link is dead, pending Subscriptions go, with trail, consent
-and, if nothing else is theirs, the Subscriber. Who was a reader once and left is not forgotten but has left again, so
-that no import revives them. Pending ones that were never asked are the operator's list, and stay.
+Three days after their request to confirm went out, when its link is dead, pending Subscriptions go, with trail,
+consent, what was to be told of them and, if nothing else is theirs, the Subscriber. Who was a reader once and left is
+not forgotten but has left again, so that no import revives them. Pending ones that were never asked are the operator's
+list, and stay.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import database, sql
+from digest import announcements, database, sql
 from digest.audience import models, trail
 from digest.outbox import models as outbox
 
@@ -73,6 +74,7 @@ async def _forget(connection: AsyncConnection, ids: Sequence[int]) -> None:
     subscription, subscriber = models.Subscription, models.Subscriber
     people = sa.select(subscription.subscriber_id).where(subscription.id.in_(ids))
     theirs = (await connection.execute(people)).scalars().all()
+    await announcements.forget(connection, sa.select(subscription.id).where(subscription.id.in_(ids)))
     for model in (models.Change, models.Consent):
         await connection.execute(sa.delete(model).where(model.subscription_id.in_(ids)))
     await connection.execute(sa.delete(subscription).where(subscription.id.in_(ids)))

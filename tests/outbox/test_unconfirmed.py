@@ -6,9 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from digest import addresses, publications
+from digest.announcements import Announcement
 from digest.audience import models as audience, preferences, signup, trail
 from digest.outbox import models, unconfirmed
-from tests.support import cast
+from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
 KEPT, SECOND = unconfirmed.KEPT, timedelta(seconds=1)
@@ -88,3 +89,15 @@ async def test_a_person_with_another_subscription_stays(db, now):
     await sent(db, reader, now=now, finished_at=now)
     assert await unconfirmed.run(db, now + 2 * KEPT) == 1
     assert (await counts(db))[:2] == [1, 1]
+
+
+async def test_what_was_to_be_told_of_them_or_was_told_is_forgotten_too(db, now):
+    publication = await cast.a_publication(db)
+    reader = await ask(db, publication, now=now)
+    other = await cast.a_subscription(db, publication, "anna@example.org")
+    for about in (reader, other):
+        values = {"endpoint_id": 1, "event": "subscription.subscribed", "at": now, "due_at": now, "facts": {}}
+        await table.add(db, Announcement, **values, subscription_id=about, body='{"email": "them@example.org"}')
+    await sent(db, reader, now=now, finished_at=now)
+    assert await unconfirmed.run(db, now + 2 * KEPT) == 1
+    assert [row.subscription_id for row in await table.rows(db, Announcement)] == [other]
