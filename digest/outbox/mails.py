@@ -122,6 +122,7 @@ def settled(
         code=code,
         was_handed_over=handed_at is not None,
         first_tried_at=row.first_tried_at,
+        is_elsewhere=row.kind in facts.ELSEWHERE,
     )
 
 

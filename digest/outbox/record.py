@@ -31,7 +31,7 @@ class Settled:
     """A Delivery and what the relay's reply meant for it.
 
     `was_handed_over` is false where the server refused before it got any content. `upto` is what a digest settles when
-    it is accepted.
+    it is accepted. `is_elsewhere`: it went to an address that is not the reader's.
     """
 
     delivery_id: int
@@ -49,6 +49,7 @@ class Settled:
     relay: str | None = None
     was_handed_over: bool = True
     first_tried_at: datetime | None = None
+    is_elsewhere: bool = False
     doubt_pause: timedelta = handover.DOUBT_PAUSE
 
     @property
@@ -98,7 +99,8 @@ async def _others(
         if isinstance(one.outcome, outcomes.GiveUp) and one.outcome.suppress:
             refused = audience.SuppressionReason.REFUSED
             await suppression.add(connection, hasher, one.address_key, reason=refused, now=now)
-            await _announce(connection, one, now)
+            if not one.is_elsewhere:
+                await _announce(connection, one, now)
     await write(connection, rows)
     await untold.give_back(connection, [one.delivery_id for one in settled if one.is_notice])
     await misses.note(connection, [one.delivery_id for one in settled if isinstance(one.outcome, outcomes.GiveUp)], now)

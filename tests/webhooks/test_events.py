@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from digest import addresses, links, publications
 from digest.announcements import Announcement
-from digest.audience import erase, models, preferences, signup, trail
+from digest.audience import address_changes, erase, models, preferences, signup, standing, trail
 from tests.support import cast, receiver
 
 pytestmark = pytest.mark.anyio
@@ -152,3 +152,19 @@ async def test_an_address_that_does_not_exist_is_told_as_bounced(office):
     assert [(one["what"], one["door"], one["subscriber"]["email"]) for one in bounced] == [
         ("refused", "sender", "anna@example.org")
     ]
+
+
+async def test_another_address_that_does_not_exist_is_no_bounce_of_its_reader(office):
+    world = office.world
+    reader = await world.subscribe("anna@example.org", "daily")
+    async with world.parts.db.transaction() as connection:
+        found = await standing.find(connection, reader)
+        new = addresses.parse("anna@example.net")
+        await address_changes.ask(connection, world.parts.hasher, found.subscription, new, now=world.now)
+    world.server.answer("rcpt", "550 5.1.1 no such user", address="anna@example.net")
+    for _ in range(3):
+        await world.run(after=timedelta(seconds=90))
+    assert {mail.to for mail in world.mails} == {"anna@example.org"}
+    assert "failed" in {row.state.value for row in await world.deliveries("anna@example.org")}
+    await office.tell()
+    assert office.program.types == []
