@@ -24,7 +24,7 @@ from tests.support.world import Mail
 
 pytestmark = pytest.mark.anyio
 # Of each link, in all ways together. A thousand take some minutes: DIGEST_TEST_OPENINGS=1000.
-OPENINGS = int(os.environ.get("DIGEST_TEST_OPENINGS", "36"))
+OPENINGS = int(os.environ.get("DIGEST_TEST_OPENINGS", "100"))
 AT_ONCE = 16
 METHODS = ("GET", "HEAD", "OPTIONS")
 # As they were seen to ask: the link itself, with a slash, with a mark of their own.
