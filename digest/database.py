@@ -6,6 +6,7 @@ in spite of any busy timeout, because its snapshot is stale.
 """
 
 import asyncio
+import contextlib
 import enum
 import os
 import sqlite3
@@ -96,6 +97,11 @@ class Database:
         # The same where there is only one way.
         self._brisk = brisk or engine
         self._brisk_reader = self._brisk.execution_options(digest_reading=True)
+        # Who asks first has the one write lock of SQLite first; by chance, a reader's click may wait behind a sender
+        # that comes again and again.
+        self._turns: asyncio.Lock | contextlib.nullcontext[None] = (
+            asyncio.Lock() if self.is_sqlite else contextlib.nullcontext()
+        )
 
     @property
     def is_sqlite(self) -> bool:
@@ -123,7 +129,7 @@ class Database:
 
         On SQLite they run in the event loop itself, so anything longer would hold up everything else.
         """
-        async with self._brisk.begin() as connection:
+        async with self._turns, self._brisk.begin() as connection:
             yield connection
 
     @asynccontextmanager

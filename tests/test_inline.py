@@ -88,3 +88,35 @@ async def test_a_task_cancelled_while_it_commits_leaves_a_connection_that_works(
     async with db.brief() as connection:
         await add(connection, 100)
     assert await count(db) >= 1
+
+
+async def test_who_asks_first_has_the_lock_first(db: database.Database) -> None:
+    order: list[int] = []
+
+    async def write(number: int) -> None:
+        async with db.brief() as connection:
+            order.append(number)
+            await connection.execute(sa.text("SELECT 1"))
+
+    async with db.brief():
+        tasks = []
+        for number in range(12):
+            tasks.append(asyncio.create_task(write(number)))
+            # Long enough that some would be in the middle of a pause when it is their turn.
+            await asyncio.sleep(0.004)
+    await asyncio.gather(*tasks)
+    assert order == list(range(12))
+
+
+async def test_one_who_gives_up_waiting_holds_up_nobody(db: database.Database) -> None:
+    async def write() -> None:
+        async with db.brief() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    async with db.brief():
+        impatient, patient = asyncio.create_task(write()), asyncio.create_task(write())
+        await asyncio.sleep(0)
+        impatient.cancel()
+    async with asyncio.timeout(5):
+        await patient
+    assert impatient.cancelled()
