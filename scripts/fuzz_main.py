@@ -19,6 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,10 @@ def _database(given: argparse.Namespace) -> Iterator[str]:
 def _installed(home: House) -> str:
     """An installation with the sample publication, its readers and some Editions; a key that opens everything."""
     _digest(home, "init")
-    _digest(home, "apply", str(CONFIG / "publications" / f"{SLUG}.toml"))
+    publication = home.folder / f"{SLUG}.toml"
+    sample = (CONFIG / "publications" / publication.name).read_text(encoding="utf-8")
+    publication.write_text(f'archive = "listed"\n{sample}', encoding="utf-8")
+    _digest(home, "apply", str(publication))
     _digest(home, "ingest", SLUG, str(CONFIG / "demo" / "feed.xml"))
     _digest(home, "subscribers", "import", SLUG, str(CONFIG / "demo" / "readers.csv"), "--confirmed")
     # Editions to be paused, resumed and cancelled.
@@ -191,15 +195,28 @@ def _fuzz_pages(url: str, given: argparse.Namespace) -> fuzz_pages.Pages:
     dice = random.Random(given.seed)
     signer = links.Signer([SIGNING])
 
-    def token() -> str:
-        reader, at = dice.randrange(1, 30), clock.system()
-        kinds = (
-            signer.mail_token(reader, dice.randrange(1, 3), dice.randrange(50)),
-            signer.confirm_token(reader, 1, at),
-        )
-        return dice.choice((*kinds, signer.manage_token(reader, 1, at), signer.moving_token(reader, at), SLUG, "x.y.z"))
+    def part(path: str, name: str) -> str:
+        """What belongs there, mostly."""
+        reader, generation, at = dice.randrange(1, 30), dice.randrange(1, 3), clock.system()
+        mail = signer.mail_token(reader, generation, dice.randrange(50))
+        of_path = {
+            "confirm": signer.confirm_token(reader, generation, at),
+            "manage": signer.manage_token(reader, generation, at),
+            "moving": signer.moving_token(dice.randrange(1, 5), at),
+            "address": signer.address_token(dice.randrange(1, 5), at),
+            "feed": signer.feed_token(reader, generation),
+        }
+        fitting = {
+            "token": of_path.get(path.split("/")[1], mail),
+            "slug": SLUG,
+            "publication": SLUG,
+            "frequency": dice.choice(("daily", "weekly", "instant")),
+            "date": str(at.date() - timedelta(days=dice.randrange(9))),
+        }
+        others = (*of_path.values(), mail, SLUG, "x.y.z")
+        return fitting.get(name, "x") if dice.random() < 0.7 else dice.choice(others)
 
-    pages = fuzz_pages.Pages(url, token, dice)
+    pages = fuzz_pages.Pages(url, part, dice)
     pages.run(given.seconds * (1 - given.share))
     return pages
 

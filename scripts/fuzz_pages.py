@@ -70,6 +70,9 @@ BODIES = (
         b"email=a@b&frequency=daily",
         b"email=" + b"a" * 5000 + b"@example.org",
         b"email=%00&website=x",
+        b"page=x&act=address&publication=mias-feed&email=other@example.net",
+        b"page=x&act=save&publication=mias-feed&frequency=weekly&weekday=x&send_at=99:99&timezone=/etc/passwd",
+        b'{"email": "a@example.org", "frequency": "daily", "topics": [[]]}',
         b"\x00" * 70_000,
     ),
 )
@@ -79,10 +82,13 @@ PATIENCE, SECONDS = 0.5, 15
 
 @dataclass
 class Pages:
-    """`token` gives tokens, good ones and near misses; `statuses` counts the answers, `broken` keeps what got a 500."""
+    """`part` gives what to put into a path, for the path and the name of the part: good ones and near misses.
+
+    `statuses` counts the answers, `broken` keeps what got a 500.
+    """
 
     url: str
-    token: Callable[[], str]
+    part: Callable[[str, str], str]
     dice: random.Random
     statuses: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
@@ -136,12 +142,15 @@ class Pages:
     def _path(self) -> str:
         dice = self.dice
         pattern = dice.choice(
-            [*app.PATHS, "/api/v1/{token}", "/api/v1/publications/{token}/articles/{token}", "/{token}"]
+            [*app.PATHS, "/api/v1/{token}", "/api/v1/publications/{publication}/articles/{guid}", "/{token}"]
         )
         parts = pattern.replace("{", "\x00{").replace("}", "}\x00").split("\x00")
-        path = "".join(self._bent(self.token()) if part.startswith("{") else part for part in parts)
+        path = "".join(self._filled(pattern, part) for part in parts)
         query = f"?{dice.choice(string.ascii_letters)}={self._bent('1')}" if dice.random() < 0.2 else ""
         return path + dice.choice(("", "", "", "/", "//", "/..", "%00", "%2e%2e/", ";x")) + query
+
+    def _filled(self, pattern: str, part: str) -> str:
+        return self._bent(self.part(pattern, part[1:-1])) if part.startswith("{") else part
 
     def _bent(self, text: str) -> str:
         """As it is, or with something of it wrong."""

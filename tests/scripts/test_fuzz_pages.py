@@ -10,6 +10,10 @@ import fuzz_pages
 import pytest
 
 
+def a_token(_path: str, _name: str) -> str:
+    return "a.token"
+
+
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
     """A server that says the same to everybody; the URL it is at."""
@@ -40,7 +44,7 @@ def answering(answer: bytes) -> Iterator[str]:
 )
 def test_only_a_breakdown_counts(answer: bytes, status: str, is_broken: bool) -> None:
     with answering(answer) as url:
-        pages = fuzz_pages.Pages(url, lambda: "a.token", random.Random(1))
+        pages = fuzz_pages.Pages(url, a_token, random.Random(1))
         pages.run(0.2)
     # A request larger than what the server reads may be cut off before the answer is read.
     assert pages.statuses[status] > 0.8 * pages.statuses.total() > 0
@@ -48,5 +52,5 @@ def test_only_a_breakdown_counts(answer: bytes, status: str, is_broken: bool) ->
 
 
 def test_the_same_seed_sends_the_same() -> None:
-    first, second = (fuzz_pages.Pages("http://x", lambda: "a.token", random.Random(7)) for _ in range(2))
+    first, second = (fuzz_pages.Pages("http://x", a_token, random.Random(7)) for _ in range(2))
     assert [first._request() for _ in range(50)] == [second._request() for _ in range(50)]
