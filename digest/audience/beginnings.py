@@ -71,6 +71,7 @@ class Beginnings:
         values = await self.ids(connection, choice) | {
             "publication_id": self.order.publication.id,
             "locale": row.locale,
+            "layout": row.layout,
             "created_at": self.order.now,
             "state": State.PENDING,
             "covered_to": 0,

@@ -41,7 +41,8 @@ def _cells(row: sa.Row[Any]) -> tuple[str, ...]:
     weekday = publications.WEEKDAYS[row.weekday] if row.frequency in preferences.HAVE_WEEKDAY else ""
     # An instant reader has neither zone nor time of day; empty cells say so and come back as such.
     timed = ("", "") if row.frequency == "instant" else (row.timezone, row.send_at)
-    said = (row.email, row.name, row.frequency, *timed, weekday, ";".join(row.topics or ()), row.locale or "")
+    said = (row.email, row.name, row.frequency, *timed, weekday, ";".join(row.topics or ()))
+    said += (row.locale or "", row.layout or "")
     return (*map(rows.guarded, said), str(row.state), _instant(row.confirmed_at), _instant(row.left_at))
 
 

@@ -85,5 +85,6 @@ def _over(earlier: rows.Row, later: rows.Row) -> rows.Row:
         later,
         name=later.name if later.name is not None else earlier.name,
         locale=later.locale if later.locale is not None else earlier.locale,
+        layout=later.layout if later.layout is not None else earlier.layout,
         wish=replace(earlier.wish, **said),
     )

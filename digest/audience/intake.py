@@ -161,8 +161,7 @@ class Intake:
         self, connection: AsyncConnection, subscription: sa.Row[Any], row: rows.Row, choice: preferences.Choice
     ) -> bool:
         values = await self._begins.ids(connection, choice)
-        if row.locale is not None:
-            values["locale"] = row.locale
+        values |= {name: said for name in ("locale", "layout") if (said := getattr(row, name)) is not None}
         if subscription.state == State.PENDING and self._begins.is_confirmed(row):
             values |= await self._begins.active(connection, row, choice)
             values["covered_to"] = max(values["covered_to"], subscription.covered_to)

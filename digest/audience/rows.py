@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 # What an export has, and what a list may say besides: until when its readers have seen everything already.
 COLUMNS = (
-    *("email", "name", "frequency", "timezone", "send_at", "weekday", "topics", "locale"),
+    *("email", "name", "frequency", "timezone", "send_at", "weekday", "topics", "locale", "layout"),
     *("state", "consented_at", "left_at"),
 )
 KNOWN = (*COLUMNS, "seen_until")
@@ -68,6 +68,7 @@ class Row:
     consented_at: datetime | None = None
     left_at: datetime | None = None
     seen_until: datetime | None = None
+    layout: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,7 @@ def _row(line: int, cells: dict[str, str]) -> Row:
         consented_at=_parsed(cells, "consented_at", instant),
         left_at=_parsed(cells, "left_at", instant),
         seen_until=_parsed(cells, "seen_until", until),
+        layout=_parsed(cells, "layout", _layout),
     )
 
 
@@ -231,6 +233,12 @@ def _send_at(text: str) -> str:
 
 def _topics(text: str) -> tuple[str, ...]:
     return tuple(sorted({slug.strip().lower() for slug in text.split(";") if slug.strip()}))
+
+
+def _layout(text: str) -> str:
+    if text.lower() not in preferences.LAYOUTS:
+        raise RowError(f"'{text}' is no layout; use one of {', '.join(preferences.LAYOUTS)}, or leave it empty")
+    return text.lower()
 
 
 def _name(text: str) -> str:

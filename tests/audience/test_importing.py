@@ -179,19 +179,19 @@ async def test_every_reader_brought_in_leaves_a_trail(db, now):
 async def test_an_export_can_be_imported_elsewhere(db, now):
     publication = await cast.a_publication(db)
     text = (
-        "email,name,frequency,timezone,send_at,weekday,topics,locale\n"
-        "anna@example.org,=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de\n"
-        "ben@example.org,,instant,,,,,\n"
-        "cleo@example.org,,,,,,,\n"
+        "email,name,frequency,timezone,send_at,weekday,topics,locale,layout\n"
+        "anna@example.org,=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,Compact\n"
+        "ben@example.org,,instant,,,,,,\n"
+        "cleo@example.org,,,,,,,,\n"
     )
     await bring(db, publication, text, now=now, confirmed=True)
     await leave(db, "cleo@example.org", now=now)
     exported = "".join([part async for part in exporting.lines(db, publication.id)])
     assert exported == (
-        "email,name,frequency,timezone,send_at,weekday,topics,locale,state,consented_at,left_at\n"
-        f"anna@example.org,'=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,active,{now.isoformat()},\n"
-        f"ben@example.org,,instant,,,,,,active,{now.isoformat()},\n"
-        f"cleo@example.org,,daily,Europe/Berlin,07:00,,,,unsubscribed,{now.isoformat()},{now.isoformat()}\n"
+        "email,name,frequency,timezone,send_at,weekday,topics,locale,layout,state,consented_at,left_at\n"
+        f"anna@example.org,'=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,compact,active,{now.isoformat()},\n"
+        f"ben@example.org,,instant,,,,,,,active,{now.isoformat()},\n"
+        f"cleo@example.org,,daily,Europe/Berlin,07:00,,,,,unsubscribed,{now.isoformat()},{now.isoformat()}\n"
     )
     report = await bring(db, publication, exported, now=now, confirmed=True)
     assert (report.unchanged, report.refused) == (3, [])
@@ -205,6 +205,12 @@ async def test_an_export_can_be_imported_elsewhere(db, now):
         (State.UNSUBSCRIBED, now, now)
     ]
     assert {row.confirmed_at for row in moved} == {now}
+    assert sorted(row.layout or "" for row in moved) == ["", "", "compact"]
+    report = await bring(db, elsewhere, "email,layout\nanna@example.org,text\nben@example.org,huge\n", now=now)
+    assert (report.updated, [reason for _, reason in report.refused]) == (
+        1,
+        ["'huge' is no layout; use one of compact, text, or leave it empty"],
+    )
 
 
 async def test_who_left_bounced_or_complained_elsewhere_is_never_mailed_and_never_brought_back(db, now):
