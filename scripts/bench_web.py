@@ -147,6 +147,8 @@ class _Bench:
         for _ in range(self.options.rounds):
             for name, make in asked.items():
                 rounds.setdefault(name, []).append(self._round(server, name, make()))
+                # Whoever signed up is sent a mail.
+                self.site.rest()
         return rounds
 
     def _round(self, server: site_.Server, name: str, asks: Sequence[load.Ask]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from bench_web_load import Ask
 
 from digest import database, links, publications
 from digest.audience import models as audience
+from digest.outbox import models as outbox
 from digest.run import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,7 @@ NEAR, EDITION = "near", "edition"
 ONE_CLICK = "List-Unsubscribe=One-Click"
 # Without a limit that the bench would run into; they are counted all the same.
 NO_LIMIT = "100000000/hour"
+PATIENCE_SECONDS = 120
 
 
 class RefusedError(Exception):
@@ -97,6 +99,10 @@ class Site:
         ids = asyncio.run(_column(self.url, slug, round_, audience.Subscription.id))
         return [one_click(signer.mail_token(id_, 1, id_)) for id_ in ids]
 
+    def rest(self) -> None:
+        """Until the process has no mail of its own to send any more, which would share its core."""
+        asyncio.run(_at_rest(self.url))
+
     def addresses(self, slug: str, round_: int) -> list[str]:
         return asyncio.run(_column(self.url, slug, round_, audience.Subscriber.email))
 
@@ -145,6 +151,24 @@ async def _column(url: str, slug: str, round_: int, column: Any) -> list[Any]:
         found = list((await connection.execute(find)).scalars())
     await db.close()
     return found
+
+
+async def _at_rest(url: str) -> None:
+    db = database.connect(url)
+    subscription, delivery = audience.Subscription, outbox.Delivery
+    ordered = sa.exists().where(subscription.notice_due.is_not(None))
+    on_its_way = sa.exists().where(delivery.state.in_(outbox.OPEN))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await _is(db, sa.or_(ordered, on_its_way)):  # noqa: ASYNC110 - another process changes it
+                await asyncio.sleep(0.2)
+    finally:
+        await db.close()
+
+
+async def _is(db: database.Database, so: sa.ColumnElement[bool]) -> bool:
+    async with db.reading() as connection:
+        return bool((await connection.execute(sa.select(so))).scalar_one())
 
 
 async def _sign_up_page(db: database.Database) -> None:
