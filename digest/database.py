@@ -187,8 +187,10 @@ def connect(text: str, *, pool_size: int = 8) -> Database:
     """
     url = parse_url(text)
     if url.get_backend_name() != "sqlite":
+        # None beyond those that are kept: one more for a moment would be opened and closed for each request, and a
+        # process of PostgreSQL's with it.
         engine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+            url, pool_size=2 * pool_size, max_overflow=0, pool_pre_ping=True, hide_parameters=True
         )
         return Database(engine)
     _make_private(Path(str(url.database)))
