@@ -139,7 +139,9 @@ class Intake:
             {"subscriber_id": ids[row.address.key]} | await self._begins.subscription(connection, row, choice)
             for row, choice in fresh
         ]
-        new = sql.insert(connection, models.Subscription).on_conflict_do_nothing()
+        # Of the same reader and nobody else: whoever is left out for any other reason would be lost.
+        new = sql.insert(connection, models.Subscription)
+        new = new.on_conflict_do_nothing(index_elements=["subscriber_id", "publication_id"])
         added = (await connection.execute(new.returning(models.Subscription.id), values)).scalars().all()
         await self._record(connection, added)
         return len(added)
@@ -150,7 +152,8 @@ class Intake:
             # In one order everywhere, or two imports at once could wait for each other for ever.
             for r in sorted(new, key=lambda row: row.address.key)
         ]
-        await connection.execute(sql.insert(connection, models.Subscriber).on_conflict_do_nothing(), values)
+        unknown = sql.insert(connection, models.Subscriber).on_conflict_do_nothing(index_elements=["key"])
+        await connection.execute(unknown, values)
         keys = [value["key"] for value in values]
         found = await connection.execute(
             sa.select(models.Subscriber.key, models.Subscriber.id).where(models.Subscriber.key.in_(keys))

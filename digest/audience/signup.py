@@ -105,7 +105,7 @@ async def _subscriber_id(connection: AsyncConnection, request: Request, now: dat
     await connection.execute(
         sql.insert(connection, models.Subscriber)
         .values(email=request.address.spelling, key=request.address.key, name=request.name, created_at=now)
-        .on_conflict_do_nothing()
+        .on_conflict_do_nothing(index_elements=["key"])
     )
     find = sa.select(models.Subscriber.id).where(models.Subscriber.key == request.address.key)
     return int((await connection.execute(find)).scalar_one())
@@ -133,8 +133,8 @@ async def _find(connection: AsyncConnection, subscriber_id: int, publication_id:
 
 async def _add(connection: AsyncConnection, subscriber_id: int, request: Request, values: dict[str, Any]) -> int:
     key = {"subscriber_id": subscriber_id, "publication_id": request.publication_id}
-    new = sql.insert(connection, models.Subscription).values(**key, **values).on_conflict_do_nothing()
-    await connection.execute(new)
+    new = sql.insert(connection, models.Subscription).values(**key, **values)
+    await connection.execute(new.on_conflict_do_nothing(index_elements=list(key)))
     find = sa.select(models.Subscription.id).filter_by(**key)
     return int((await connection.execute(find)).scalar_one())
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from digest.articles import models as articles
 from digest.audience import erase, exporting, importing, lists, models, rows, suppression, trail, unsubscribe
 from digest.links import MailToken
-from tests.support import cast
+from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
 State = models.SubscriptionState
@@ -324,3 +324,14 @@ async def test_a_reader_who_leaves_during_an_import_stays_out(db, now):
     again = text.replace("weekly", "monthly")
     await asyncio.gather(bring(db, publication, again, now=now, confirmed=True), leave(db, "r7@example.org", now=now))
     assert (await readers(db))["r7@example.org"].state is State.UNSUBSCRIBED
+
+
+async def test_nobody_is_passed_over_because_their_number_is_taken(db, now):
+    """As after a backup that was put back without its counters: PostgreSQL gives out numbers that are in use."""
+    publication = await cast.a_publication(db)
+    await table.add(db, models.Subscriber, id=1, email="anna@example.org", key="anna@example.org", created_at=now)
+    if db.is_sqlite:
+        assert (await bring(db, publication, "email\nben@example.org\n", now=now)).imported == 1
+    else:
+        with pytest.raises(sa.exc.IntegrityError, match="subscribers"):
+            await bring(db, publication, "email\nben@example.org\n", now=now)
