@@ -52,6 +52,9 @@ async def make(db: database.Database, readers: Readers) -> None:
             "start": await connection.scalar(sa.select(sa.func.coalesce(sa.func.max(audience.Subscriber.id), 0)))
         }
         await connection.execute(_SUBSCRIBERS, numbers)
+        if not db.is_sqlite:
+            # Ids were chosen here, of which its sequence knows nothing.
+            await connection.execute(_GO_ON)
         await connection.execute(_SUBSCRIPTIONS, numbers)
 
 
@@ -66,6 +69,8 @@ _SUBSCRIBERS = sa.text(
     FROM (SELECT n, 'reader' || (:start + n) || '@d' || (n % :domains) || '.example.org' AS address FROM numbers) AS new
     """
 ).bindparams(_NOW)
+
+_GO_ON = sa.text("SELECT setval(pg_get_serial_sequence('subscribers', 'id'), max(id)) FROM subscribers")
 
 _SUBSCRIPTIONS = sa.text(
     f"""

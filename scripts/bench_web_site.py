@@ -156,11 +156,12 @@ async def _column(url: str, slug: str, round_: int, column: Any) -> list[Any]:
 async def _at_rest(url: str) -> None:
     db = database.connect(url)
     subscription, delivery = audience.Subscription, outbox.Delivery
+    entered = sa.exists().where(audience.SignUp.id.is_not(None))
     ordered = sa.exists().where(subscription.notice_due.is_not(None))
     on_its_way = sa.exists().where(delivery.state.in_(outbox.OPEN))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await _is(db, sa.or_(ordered, on_its_way)):  # noqa: ASYNC110 - another process changes it
+            while await _is(db, sa.or_(entered, ordered, on_its_way)):  # noqa: ASYNC110 - another process changes it
                 await asyncio.sleep(0.2)
     finally:
         await db.close()
