@@ -24,7 +24,7 @@ ENGLISH = babel.Locale("en", "150")
 # The year at the end of a full date, and what leads up to it.
 LAST_YEAR = re.compile(r",?\s+('de'\s+)?y+$")
 # A day of the week that comes again and again.
-WEEKLY = {"en": "{plural}", "de": "{plural}", "fr": "le {day}", "es": "los {plural}", "ar": "كل {day}"}
+WEEKLY = {"en": "{plural}", "de": "{plural}", "fr": "le {day}", "es": "los {plural}", "ar": "أيام {day}"}
 
 # Whoever asks in which language to speak asks here.
 spoken = locales.spoken

@@ -187,7 +187,7 @@ def test_every_arabic_noun_is_in_the_accusative_from_eleven_and_not_at_a_hundred
         ("de-AT", "montags"),
         ("fr", "le lundi"),
         ("es", "los lunes"),
-        ("ar", "كل الاثنين"),
+        ("ar", "أيام الاثنين"),
     ],
 )
 def test_a_day_that_comes_every_week_is_said_so(locale, said):
