@@ -5,6 +5,7 @@ DIGEST_UPDATE_GOLDEN=1 writes the golden files anew; look at the difference befo
 
 import dataclasses
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -113,6 +114,23 @@ def test_a_logo_has_its_size_and_its_words(composer):
     logo = publications.Logo(url="https://mias.example.org/logo.png", alt="Mia's Feed", width=120, height=40)
     html = read(composer.prepare(dataclasses.replace(MIAS, logo=logo), CAST).variant(ONE, WEEKLY).html)
     assert 'src="https://mias.example.org/logo.png" alt="Mia\'s Feed" width="120" height="40"' in html
+
+
+def test_a_source_is_not_named_in_its_own_publication(composer):
+    cast = (a_story(1, source=MIAS.name, author="Ada Diaz"), a_story(2, source="The Example Journal"))
+    variant = composer.prepare(MIAS, cast).variant(Choice(((1, None), (2, None))), WEEKLY)
+    assert "2 min read\u00a0· by Ada Diaz\u00a0· 2" in read(variant.html)
+    assert "2 min read · by Ada Diaz · 2 Nov" in read(variant.text)
+    assert "The Example Journal" in read(variant.html)
+    assert "The Example Journal" in read(variant.text)
+
+
+@pytest.mark.parametrize("name", ["confirm", "address", "moving", "manage"])
+def test_a_button_is_pressed_wherever_it_is_seen(composer, name):
+    """The room around the words is the link's, and the cell's only where Outlook reads."""
+    html = read(composer.notice(name, MIAS, {"facts": WEEKLY, "hours": 72}).html)
+    assert re.search(r'<a class="ink" [^>]*padding:13px 28px', html)
+    assert not re.search(r'<td class="key face"[^>]*padding', html)
 
 
 def test_only_the_token_is_left_open(composer):
