@@ -159,8 +159,12 @@ class Database:
 
 def unreachable(url: URL, error: BaseException) -> DatabaseError:
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    shown = url.render_as_string(hide_password=True)
-    return DatabaseError(f"cannot open the database {shown}: {reason}; check DIGEST_DATABASE_URL")
+    return DatabaseError(f"cannot open the database {shown(url)}: {reason}; check DIGEST_DATABASE_URL")
+
+
+def shown(url: URL) -> str:
+    """The address as an operator writes it: without the driver we chose, and without a password."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def parse_url(text: str) -> URL:

@@ -53,7 +53,7 @@ def in_words(settings: config.Settings) -> Iterator[None]:
     except (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError):
         raise  # our own statements are wrong: a bug
     except (exc.DatabaseError, exc.InterfaceError) as error:
-        shown = database.parse_url(settings.database.url).render_as_string(hide_password=True)
+        shown = database.shown(database.parse_url(settings.database.url))
         raise database.DatabaseError(
             f"the database {shown} failed: {_reason(error)}; what was committed before is kept, so run the command "
             "again once the database works"

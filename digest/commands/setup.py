@@ -102,7 +102,7 @@ async def _upgrade(settings: config.Settings) -> bool:
 
 
 async def _set_up(settings: config.Settings, home: Path, first: Path | None) -> None:
-    url = database.parse_url(settings.database.url).render_as_string(hide_password=True)
+    url = database.shown(database.parse_url(settings.database.url))
     _say("database     ", url, await _upgrade(settings))
     async with wiring.build(settings, home) as parts:
         await _claim(parts)

@@ -37,7 +37,7 @@ async def gather(parts: wiring.Parts) -> dict[str, Any]:
     async with parts.db.reading() as connection:
         found = {
             "instance": parts.instance,
-            "database": parts.db.engine.url.render_as_string(hide_password=True),
+            "database": database.shown(parts.db.engine.url),
             "tzdata": zones.version(),
             "publications": await _publications(connection),
             "sources": await _sources(connection),

@@ -149,7 +149,7 @@ DATABASES = [
     ("nonsense", "cannot be read"),
     ("sqlite://", "needs a file"),
     ("sqlite:////dev/null/digest.db", "digest init"),
-    ("postgresql://digest:geheim@127.0.0.1:{port}/digest", "cannot open the database postgresql+psycopg://digest:***@"),
+    ("postgresql://digest:geheim@127.0.0.1:{port}/digest", "cannot open the database postgresql://digest:***@"),
 ]
 
 
