@@ -28,6 +28,8 @@ COLUMNS = (
 )
 KNOWN = (*COLUMNS, "seen_until")
 DELIMITERS = ",;\t"
+# Far from both ends of what Python and the databases can count.
+REACH = range(1970, 2200)
 # A record over more lines than this is a quote that was opened and not closed, and it swallowed its neighbours.
 MAX_RECORD_LINES = 20
 # What "surrogateescape" makes of bytes that are no UTF-8.
@@ -140,7 +142,10 @@ def _members(line: str) -> Iterator[tuple[str, str]]:
 
 
 def _columns(header: str, delimiter: str) -> tuple[list[str], foreign.Dialect | None]:
-    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    try:
+        names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise ImportFileError(f"the first line, which must name the columns, cannot be read: {error}") from None
     known = ", ".join(KNOWN)
     if not any(names):
         raise ImportFileError(f"the file is empty; its first line must name the columns: {known}")
@@ -259,6 +264,8 @@ def instant(text: str) -> datetime:
         found = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         raise RowError(f"'{text}' is no date; write it like 2026-11-02 or 2026-11-02T07:30:00Z") from None
+    if found.year not in REACH:
+        raise RowError(f"'{text}' is no date of a reader's; years go from {REACH.start} to {REACH.stop - 1}")
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -66,6 +66,9 @@ def page_of(request: Request) -> str:
 
 
 def web_page(address: str) -> str:
+    """Of the address of a page that may be kept: no query, no names, nothing that is no web page."""
+    if not address.isprintable():
+        return ""
     try:
         place = urlsplit(address)
     except ValueError:

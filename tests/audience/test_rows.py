@@ -114,6 +114,17 @@ def test_instants_are_utc_and_a_day_that_was_seen_was_seen_to_its_end():
     assert "'tomorrow' is no date; write it like 2026-11-02" in only(head + "a@b.org,tomorrow,,\n").reason
 
 
+@pytest.mark.parametrize("at", ["9999-12-31", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "1900-01-01"])
+@pytest.mark.parametrize("column", ["consented_at", "left_at", "seen_until"])
+def test_instants_beyond_all_readers_are_refused(column, at):
+    assert "years go from 1970 to 2199" in only(f"email,{column}\na@b.org,{at}\n").reason
+
+
+def test_a_heading_that_cannot_be_read_is_a_plain_mistake():
+    with pytest.raises(rows.ImportFileError, match="the first line, which must name the columns, cannot be read"):
+        list(read(f"email,{'a' * 140_000}\na@b.org,x\n"))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_files_as_spreadsheets_write_them_are_read(tmp_path, encoding):
     path = tmp_path / "readers.csv"

@@ -202,7 +202,8 @@ async def test_a_frame_may_stand_anywhere_and_remembers_where(site):
     assert "frame-ancestors 'none'" in (await site.get(PATH)).headers["Content-Security-Policy"]
     await sign_up(site, path="/embed/mias-feed", place="https://mia.example/about")
     await sign_up(site, "cleo@example.org", path="/embed/mias-feed", place="javascript:alert(1)")
-    assert [row.page for row in await waiting(site)] == ["https://mia.example/about", ""]
+    await sign_up(site, "dora@example.org", path="/embed/mias-feed", place="https://mia.example/\x00about")
+    assert [row.page for row in await waiting(site)] == ["https://mia.example/about", "", ""]
 
 
 async def test_a_plain_form_on_another_site_works(site):

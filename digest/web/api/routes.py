@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -34,11 +35,21 @@ from digest.web.api.route import Door
 from digest.web.pages.problems import hung_up
 from digest.web.parts import Parts
 
+
+class _Number(IntegerConvertor):
+    """An id has as many digits as the largest there can be. Of some thousand Python makes no number: it raises, and
+    that before anybody was asked for a key.
+    """
+
+    regex = "[0-9]{1,19}"
+
+
+register_url_convertor("number", _Number())
 End = Callable[..., Awaitable[Response]]
 OF = "/publications/{publication}"
 # A guid may hold slashes: many are URLs.
-ARTICLE, EDITION = f"{OF}/articles/{{guid:path}}", f"{OF}/editions/{{id:int}}"
-READERS, READER = f"{OF}/subscribers", f"{OF}/subscribers/{{id:int}}"
+ARTICLE, EDITION = f"{OF}/articles/{{guid:path}}", f"{OF}/editions/{{id:number}}"
+READERS, READER = f"{OF}/subscribers", f"{OF}/subscribers/{{id:number}}"
 SUBSCRIBER, EDITION_SHAPE = reader_shapes.SubscriberShape, editions.EditionShape
 SUPPRESSION = suppressions.SuppressionShape
 
@@ -89,7 +100,7 @@ LINES = (
     Line("GET", "/suppressions", suppressions.listing, "suppressions:read", Page[SUPPRESSION]),
     Line("POST", "/suppressions", suppressions.add, "suppressions:write", SUPPRESSION, 201, (200,)),
     Line("POST", "/suppressions/lookup", suppressions.lookup, "suppressions:read", SUPPRESSION, 200, (404,)),
-    Line("DELETE", "/suppressions/{id:int}", suppressions.lift, "suppressions:write", None, 204, (412,)),
+    Line("DELETE", "/suppressions/{id:number}", suppressions.lift, "suppressions:write", None, 204, (412,)),
 )
 # Doors whose body or answer no shape describes.
 SPECIAL: dict[End, dict[str, Any]] = {

@@ -22,7 +22,7 @@ DOORS = routes.LINES
 
 
 def address(line: routes.Line) -> str:
-    path = line.path.replace("{publication}", "mias-feed").replace("{id:int}", "1").replace("{guid:path}", "a/b")
+    path = line.path.replace("{publication}", "mias-feed").replace("{id:number}", "1").replace("{guid:path}", "a/b")
     return route.PREFIX + path
 
 
@@ -100,7 +100,7 @@ async def test_a_bound_key_opens_its_publication_alone(publisher: Publisher) -> 
 async def test_what_is_not_there_is_not_found(publisher: Publisher) -> None:
     for line in (line for line in DOORS if "{" in line.path):
         places = [address(line).replace("mias-feed", "nobodys")] if "{publication}" in line.path else []
-        places += [address(line).replace("/1", "/999")] if "{id:int}" in line.path else []
+        places += [address(line).replace("/1", "/999")] if "{id:number}" in line.path else []
         for place in places:
             answer = await well_formed(publisher, line, place)
             assert (answer.status_code, answer.json()["title"]) == (404, "Not found"), (line, place)
@@ -188,7 +188,14 @@ async def test_what_a_problem_is_can_be_read(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/a%0Ab", 404), ("POST", "/key", 405)]
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/a%0Ab", 404),
+        ("POST", "/key", 405),
+        pytest.param("GET", f"/publications/mias-feed/editions/{'9' * 5000}", 404, id="of many digits"),
+        pytest.param("DELETE", f"/suppressions/{'9' * 5000}", 404, id="of many digits, to delete"),
+    ],
 )
 async def test_unknown_places_and_methods_are_problems_too(site: Site, method: str, path: str, status: int) -> None:
     answer = await site.client.request(method, f"/api/v1{path}")
