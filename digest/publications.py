@@ -243,6 +243,10 @@ def complaints(where: str, error: pydantic.ValidationError) -> Sequence[str]:
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = "unknown key; remove it or correct its spelling"
+        elif fault["type"] == "missing":
+            message = "is missing"
+        elif fault["type"] in ("string_too_short", "too_short") and "at least 1 " in message:
+            message = "must not be empty"
         lines.append(f"{where}: {key}: {message}")
     return lines
 

@@ -92,7 +92,7 @@ async def test_handing_in_and_releasing_at_once_leaves_no_gap(db: database.Datab
         ("{", "is no valid JSON"),
         ("[]", "holds no article"),
         ("7", "article 1"),
-        ('{"title": ""}', "title: String should have at least 1 character"),
+        ('{"title": ""}', "title: must not be empty"),
         ('{"title": "a", "titel": "b"}', "titel: unknown key"),
         ('{"title": "a", "url": "javascript:alert(1)"}', "url: must be an absolute http or https URL"),
         ('{"title": "a", "published_at": "2026-11-02T06:00:00"}', "published_at: Input should have timezone info"),
