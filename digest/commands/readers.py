@@ -106,8 +106,9 @@ def _watched(lines: Iterable[str], advance: output.Advance) -> Iterator[str]:
 def _summary(report: lists.Report, wish: Wish) -> str:
     text = f"{report.imported} imported, {report.updated} updated, {report.unchanged} unchanged, "
     text += f"{report.refusals} not imported"
-    if report.left or report.suppressed:
-        text += f"; {report.left} had left before and {report.suppressed} are suppressed, so neither are mailed"
+    counts = ((report.left, "who left before"), (report.suppressed, "suppressed"))
+    if shown := [f"{count} {whom}" for count, whom in counts if count]:
+        text += f"; not mailed: {', '.join(shown)}"
     if wish.is_rehearsal:
         return f"dry run, nothing is changed: {text}"
     if report.imported and not (wish.confirmed or wish.ask):

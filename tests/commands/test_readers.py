@@ -58,8 +58,7 @@ def test_an_export_of_another_sender_comes_in_as_it_is(operator: Operator) -> No
     path = operator.file("listmonk.csv", text)
     answer = operator("subscribers", "import", "mias-feed", path, "--confirmed", "--seen-until", "2026-11-01")
     assert answer.out == (
-        "1 imported, 0 updated, 0 unchanged, 0 not imported; "
-        "1 had left before and 1 are suppressed, so neither are mailed\n"
+        "1 imported, 0 updated, 0 unchanged, 0 not imported; not mailed: 1 who left before, 1 suppressed\n"
     )
     found = readers(operator)
     assert {email: row["state"] for email, row in found.items()} == {
@@ -67,6 +66,14 @@ def test_an_export_of_another_sender_comes_in_as_it_is(operator: Operator) -> No
         "cat@example.org": "unsubscribed",
     }
     assert found["ann@example.org"]["consented_at"] == "2021-03-04T05:06:07+00:00"
+
+
+def test_an_import_names_only_those_not_mailed_whom_there_are(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    text = "email,active_subscription,expiry,email_disabled\nann@example.org,false,,true\n"
+    path = operator.file("substack.csv", text)
+    answer = operator("subscribers", "import", "mias-feed", path, "--confirmed")
+    assert answer.out == "0 imported, 0 updated, 0 unchanged, 0 not imported; not mailed: 1 who left before\n"
 
 
 def test_a_long_list_of_mistakes_is_cut_on_screen_and_whole_in_the_report(operator: Operator) -> None:
