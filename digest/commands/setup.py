@@ -104,19 +104,20 @@ async def _upgrade(settings: config.Settings) -> bool:
 async def _set_up(settings: config.Settings, home: Path, first: Path | None) -> None:
     url = database.shown(database.parse_url(settings.database.url))
     _say("database     ", url, await _upgrade(settings))
+    is_named = instance.is_named(home, settings.instance)
     async with wiring.build(settings, home) as parts:
-        await _claim(parts)
+        await _claim(parts, is_new=not is_named)
         await _apply(parts, first)
 
 
-async def _claim(parts: wiring.Parts) -> None:
+async def _claim(parts: wiring.Parts, *, is_new: bool) -> None:
     """A database of another installation is set up all the same: pages are served, only mail is fenced."""
     try:
         await instance.check(parts.db, parts.instance)
     except instance.InstanceError as error:
         output.remark(str(error))
     else:
-        _say("installation ", parts.instance, is_new=False)
+        _say("installation ", parts.instance, is_new)
 
 
 async def _apply(parts: wiring.Parts, path: Path | None) -> None:

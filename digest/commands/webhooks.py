@@ -91,7 +91,7 @@ def trial(endpoint_id: int, *, as_json: bool) -> int:
         return None if row.is_told else row.trouble or "it is stopped, or busy with something else"
 
     trouble = session.play(work)
-    lines = [f"endpoint {endpoint_id} took it" if trouble is None else f"endpoint {endpoint_id} did not: {trouble}"]
+    lines = [f"endpoint {endpoint_id} {'took it' if trouble is None else f'did not take it: {trouble}'}"]
     output.show({"id": endpoint_id, "is_told": trouble is None, "trouble": trouble}, lines, as_json=as_json)
     return 0 if trouble is None else 1
 

@@ -21,6 +21,11 @@ class InstanceError(errors.DigestError):
     """This database belongs to another installation."""
 
 
+def is_named(home: Path, given: str) -> bool:
+    """Whether `name` would find one rather than make it."""
+    return bool(given) or (home / "var" / INSTANCE).exists()
+
+
 def name(home: Path, given: str) -> str:
     """The name of this installation, made on first use. Raises InstanceError if it cannot be kept."""
     if given:

@@ -40,6 +40,12 @@ def test_the_key_is_random_and_long_enough(newcomer: Operator, tmp_path: Path) -
     links.Signer([first])
 
 
+def test_init_tells_that_it_made_everything(newcomer: Operator) -> None:
+    answer = newcomer("init")
+    assert "made  installation" in answer.out
+    assert "kept" not in answer.out
+
+
 def test_init_again_changes_nothing(newcomer: Operator) -> None:
     newcomer("init")
     before = contents(newcomer.home)
