@@ -102,12 +102,17 @@ def _cells(edition: dict[str, Any]) -> tuple[Any, ...]:
     return (
         *(edition[key] for key in ("id", *NAMES)),
         "paused" if edition["paused_at"] else edition["state"],
-        f"{edition['percent']:.1f} % of {edition['total']:,}",
+        _done(edition),
         counted(edition["deliveries"]),
         f"{rate:,.0f}/s" if rate >= 1 else f"{rate * 60:,.0f}/min" if rate else "",
         time_left(edition),
         edition["reason"],
     )
+
+
+def _done(edition: dict[str, Any]) -> str:
+    """Of an Edition whose mails are still to be made, nothing is done, though the share says all."""
+    return f"{edition['percent']:.1f} % of {edition['total']:,}" if edition["total"] else ""
 
 
 def time_left(edition: dict[str, Any]) -> str:
@@ -119,7 +124,8 @@ def single(edition: dict[str, Any]) -> list[str]:
     """One Edition at length."""
     known = [key for key in (*NAMES, *FACTS) if edition[key] is not None]
     facts = [(key.removesuffix("_at"), edition[key]) for key in known]
-    facts.append(("mails", f"{edition['percent']:.1f} % of {edition['total']:,} done"))
+    if edition["total"]:
+        facts.append(("mails", f"{_done(edition)} done"))
     facts += [("", f"{count:,} {state}") for state, count in edition["deliveries"].items() if count]
     if edition["per_second"]:
         facts.append(("rate", f"{edition['per_second']:,.1f}/s"))

@@ -120,6 +120,14 @@ def test_a_running_edition_tells_how_far_it_is(operator: Operator, greylisted: i
     assert re.search(rf"(?m)^{greylisted} .* filled +0\.0 % of 1 +1 deferred", shown)
 
 
+def test_an_edition_without_mails_claims_no_share_of_them(operator: Operator) -> None:
+    operator.begin()
+    operator("send-now", "mias-feed", "--now", NOW)
+    shown = operator("status", "--now", NOW).out
+    assert re.search(r"(?m) planned +none$", shown)
+    assert "% of 0" not in shown
+
+
 def test_late_work_is_told_with_its_age(operator: Operator, greylisted: int) -> None:
     shown = operator("status", "--now", "2026-11-17T09:00:00Z").out
     assert re.search(r"(?m)^oldest due   2026-11-1\d \d\d:\d\d UTC, \d+ h", shown)
