@@ -106,8 +106,8 @@ def is_known(request: Request, tag: str, modified: datetime | None) -> bool:
         return False
     try:
         return modified.replace(microsecond=0) <= parsedate_to_datetime(since)
-    except (ValueError, TypeError):
-        # No date, or one without a zone.
+    except (ValueError, TypeError, OverflowError):
+        # No date, one without a zone, or one of a year that no clock shows.
         return False
 
 

@@ -114,6 +114,13 @@ async def test_who_has_the_feed_gets_it_again_only_when_it_changed(site, db, ids
     assert texts(feed, "a:entry/a:id") == before
 
 
+@pytest.mark.parametrize(
+    "since", ["yesterday", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +99999999999999"]
+)
+async def test_a_date_that_is_none_asks_for_the_whole_feed(site, ids, since):
+    assert (await site.client.get(FEED, headers={"If-Modified-Since": since})).status_code == 200
+
+
 async def test_a_date_of_which_all_was_retracted_leaves_the_feed(site, db, ids):
     await archive.set_article(db, ids[2], state=ArticleState.RETRACTED)
     assert len(texts(read(await site.get(FEED)), "a:entry/a:id")) == 1
