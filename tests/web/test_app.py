@@ -101,6 +101,7 @@ async def test_our_own_mistakes_get_a_page_without_details(site, monkeypatch):
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         response = await client.get(f"/mail/{site.token()}")
     assert (response.status_code, "secret" in response.text) == (500, False)
+    assert (response.headers["cache-control"], response.headers["referrer-policy"]) == ("no-store", "no-referrer")
     assert "Something broke on our side" in response.text
 
 
