@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import database, publications
 from digest.audience import models as audience, standing, trail
 from digest.editions import models as editions
-from digest.outbox import models
+from digest.outbox import facts, models
 
 PAGE = 500
 
@@ -74,8 +74,16 @@ async def _subscription(connection: AsyncConnection, one: standing.Standing) -> 
         **_columns(row, "locale", "layout", "paused_until", "created_at", "confirmed_at", "left_at"),
         "read_up_to": row.covered_to,
         "consents": await _consents(connection, row.id),
-        "changes": await _rows(connection, audience.Change, row.id, "at", "what", "door", "before", "reason"),
+        "changes": [_without_orders(one) for one in await _rows(connection, audience.Change, row.id, *CHANGE)],
     }
+
+
+CHANGE = ("at", "what", "door", "before", "reason")
+
+
+def _without_orders(change: dict[str, Any]) -> dict[str, Any]:
+    """Mails that were about to leave: one to another address may be among them, and says whose it is."""
+    return change | {"before": {name: value for name, value in change["before"].items() if name != "notice_due"}}
 
 
 async def _consents(connection: AsyncConnection, subscription_id: int) -> list[dict[str, Any]]:
@@ -130,7 +138,9 @@ def _digests(subscription_id: int, cadences: Sequence[int]) -> Any:
 
 def _notices(subscription_id: int) -> Any:
     delivery = models.Delivery
-    mine = sa.and_(delivery.edition_id.is_(None), delivery.subscription_id == subscription_id)
+    # What went to another address in this reader's name says whose that address is, and is not theirs to know.
+    is_theirs = delivery.kind.not_in(facts.ELSEWHERE)
+    mine = sa.and_(delivery.edition_id.is_(None), delivery.subscription_id == subscription_id, is_theirs)
     found = sa.select(delivery, sa.null().label("edition"), delivery.id.label("mark"))
     return found.where(mine, delivery.id < sa.bindparam("before")).order_by(delivery.id.desc()).limit(PAGE)
 

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from digest import publications
 from digest.audience import models, signup, suppression
@@ -84,6 +85,24 @@ async def test_a_long_history_comes_in_pieces_and_whole(site, monkeypatch):
     await a_history(site, count=5)
     held = json.loads((await site.get(manage(site, "/data"))).text)
     assert [mail["edition"] for mail in held["mails"]] == [f"2026-11-0{day}" for day in (5, 4, 3, 2, 1)] + [None]
+
+
+async def test_the_file_does_not_tell_whose_another_address_is(site):
+    """Whoever asks to move to an address would else learn whether it is a reader's."""
+    files = []
+    for kind in ("address", "taken"):
+        await a_mail(site, kind="moving", edition_id=None, created_at=site.now)
+        await a_mail(site, kind=kind, edition_id=None, created_at=site.now, code=550, reason="nobody there")
+        await site.set(notice_due=f"moving {kind}")
+        await site.press(f"/unsubscribe/{site.token()}")
+        await site.press(f"/undo/{site.token()}")
+        held = json.loads((await site.get(manage(site, "/data"))).text)
+        files.append([[mail["kind"] for mail in held["mails"]], held["subscriptions"][0]["changes"]])
+        for model in (outbox.Delivery, models.Change):
+            async with site.db.transaction() as connection:
+                await connection.execute(sa.delete(model))
+    assert files[0] == files[1]
+    assert files[0][0] == ["moving"]
 
 
 async def test_who_was_never_sent_anything_gets_a_file_too(site):
