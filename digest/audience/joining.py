@@ -43,6 +43,8 @@ async def join(
 ) -> Joined:
     """The Subscription: active with an agreement, else waiting to be confirmed. Raises SignupError."""
     existing = await _find(connection, request)
+    if agreement is not None:
+        await _refuse_what_was_taken_back(connection, hasher, request.address.key, agreement)
     if existing is not None and await _is_settled(connection, existing, agreement, now):
         return Joined(existing.id, False)
     id_ = await signup.ask(connection, hasher, request, door=trail.Door.API, now=now)
@@ -60,6 +62,16 @@ async def _is_settled(
     if existing.left_at is not None and existing.left_at >= agreement.at:
         raise signup.SignupError(f"unsubscribed on {existing.left_at:%Y-%m-%d}, after this consent: not revived")
     return bool(existing.state == State.ACTIVE)
+
+
+async def _refuse_what_was_taken_back(
+    connection: AsyncConnection, hasher: suppression.Hasher, address_key: str, agreement: Agreement
+) -> None:
+    """Who had everything forgotten took back all they had agreed to until then. Raises SignupError."""
+    entry = await suppression.find(connection, hasher, address_key)
+    is_erased = entry is not None and entry.reason == models.SuppressionReason.ERASED
+    if entry is not None and is_erased and entry.created_at >= agreement.at:
+        raise signup.SignupError(f"erased on {entry.created_at:%Y-%m-%d}, after this consent: not revived")
 
 
 async def _find(connection: AsyncConnection, request: signup.Request) -> sa.Row[Any] | None:

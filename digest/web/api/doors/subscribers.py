@@ -44,7 +44,8 @@ async def listing(
 async def create(call: Calling, publication: shapes.Slug, given: readers.SubscriberGiven) -> Response:
     """Bring a reader in. With a consent they are readers at once; without one they are asked by mail to confirm.
 
-    Who is a reader already stays as they are. A consent from before a reader left does not bring them back.
+    Who is a reader already stays as they are. A consent from before a reader left or was erased does not bring them
+    back.
     """
     address = _address(given.email)
     if given.consent and given.consent.at > call.now:
