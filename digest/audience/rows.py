@@ -181,12 +181,12 @@ def _named(columns: list[str], cells: list[str], *, spans: int) -> dict[str, str
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[0:1] == "'" and cell[1:2] in FORMULA else cell
+    return cell[1:] if cell[0:1] == "'" and cell.lstrip("'").startswith(FORMULA) else cell
 
 
 def guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    """A cell that no spreadsheet takes for a formula; one that looks guarded already is guarded once more."""
+    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
 
 
 def _row(line: int, cells: dict[str, str]) -> Row:

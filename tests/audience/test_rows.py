@@ -3,7 +3,7 @@ import io
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from digest.audience import preferences, rows
 
@@ -162,6 +162,8 @@ def test_whatever_stands_there_every_line_becomes_a_row_or_a_reason(text):
 
 
 @given(CELLS.map(lambda text: " ".join(text.split())).filter(lambda text: "\x00" not in text))
+@example("'=Anna")
+@example("''")
 def test_a_guarded_cell_is_no_formula_and_comes_back(name):
     cell = rows.guarded(name)
     assert not cell.startswith(rows.FORMULA)
