@@ -56,6 +56,7 @@ def _reader(row: Any) -> dict[str, Any]:
         "timezone": row.timezone if is_timed else None,
         "topics": row.topics,
         "locale": row.locale,
+        "layout": row.layout,
         "paused_until": _text(row.paused_until),
         "created_at": _text(row.created_at),
         "confirmed_at": _text(row.confirmed_at),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from digest import addresses, links, publications
 from digest.announcements import Announcement
 from digest.audience import address_changes, erase, models, preferences, signup, standing, trail
+from digest.web.api.doors import reader_shapes
 from tests.support import cast, receiver
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +52,7 @@ async def test_a_reader_s_whole_way_is_told_in_order_and_signed(office):
     subscriber = last["data"]["subscriber"]
     assert (subscriber["id"], subscriber["email"], subscriber["state"]) == (reader, "bea@example.org", "unsubscribed")
     assert (subscriber["frequency"], subscriber["left_at"]) == ("daily", "2026-11-02T06:00:00Z")
+    assert set(subscriber) == set(reader_shapes.SubscriberListed.model_fields)
 
 
 async def test_each_has_an_id_of_its_own_and_is_told_once(office):
