@@ -42,15 +42,18 @@ async def join(
     now: datetime,
 ) -> Joined:
     """The Subscription: active with an agreement, else waiting to be confirmed. Raises SignupError."""
-    existing = await _find(connection, request)
+    existing = await signup.find(connection, request)
     if agreement is not None:
         await _refuse_what_was_taken_back(connection, hasher, request.address.key, agreement)
     if existing is not None and await _is_settled(connection, existing, agreement, now):
         return Joined(existing.id, False)
-    id_ = await signup.ask(connection, hasher, request, door=trail.Door.API, now=now)
+    if existing is None:
+        id_, is_new = await signup.bring(connection, hasher, request, door=trail.Door.API, now=now)
+    else:
+        id_, is_new = await signup.ask(connection, hasher, request, door=trail.Door.API, now=now), False
     if agreement is not None:
         await _confirm(connection, hasher, id_, agreement, now)
-    return Joined(id_, existing is None)
+    return Joined(id_, is_new)
 
 
 async def _is_settled(
@@ -72,17 +75,6 @@ async def _refuse_what_was_taken_back(
     is_erased = entry is not None and entry.reason == models.SuppressionReason.ERASED
     if entry is not None and is_erased and entry.created_at >= agreement.at:
         raise signup.SignupError(f"erased on {entry.created_at:%Y-%m-%d}, after this consent: not revived")
-
-
-async def _find(connection: AsyncConnection, request: signup.Request) -> sa.Row[Any] | None:
-    subscription, subscriber = models.Subscription, models.Subscriber
-    statement = (
-        sa.select(subscription)
-        .join(subscriber, subscriber.id == subscription.subscriber_id)
-        .where(subscriber.key == request.address.key, subscription.publication_id == request.publication_id)
-        .with_for_update(of=subscription)
-    )
-    return (await connection.execute(statement)).one_or_none()
 
 
 async def _was_asked(connection: AsyncConnection, subscription_id: int, since: datetime) -> bool:

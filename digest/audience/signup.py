@@ -8,7 +8,7 @@ import enum
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -52,6 +52,11 @@ class Confirming(enum.StrEnum):
     STALE = "stale"  # the Subscription is gone, has left, or was asked for anew since
 
 
+class Brought(NamedTuple):
+    id: int
+    is_new: bool
+
+
 async def ask(
     connection: AsyncConnection, hasher: suppression.Hasher, request: Request, *, door: trail.Door, now: datetime
 ) -> int:
@@ -59,22 +64,42 @@ async def ask(
 
     Raises SignupError when we may not write to this address.
     """
+    existing = await find(connection, request)
+    if existing is None:
+        return (await bring(connection, hasher, request, door=door, now=now)).id
+    await _refuse_the_suppressed(connection, hasher, request)
+    if await _ask_again(connection, existing, await _values(connection, request, now), door=door, now=now):
+        await _note(connection, existing.id, request, door, now)
+    return int(existing.id)
+
+
+async def bring(
+    connection: AsyncConnection, hasher: suppression.Hasher, request: Request, *, door: trail.Door, now: datetime
+) -> Brought:
+    """Ask somebody who is new here; whoever is there already stays as they are. Raises SignupError as `ask`.
+
+    Of two who bring one reader at the same moment both have found nobody, and only the unique key can tell who was
+    first. The other changes nothing, or a reader who has confirmed meanwhile would be told of as one who has not.
+    """
+    await _refuse_the_suppressed(connection, hasher, request)
+    subscriber_id = await _subscriber_id(connection, request, now)
+    values = await _values(connection, request, now) | {"created_at": now}
+    brought = await _add(connection, subscriber_id, request, values)
+    if brought.is_new:
+        await _note(connection, brought.id, request, door, now)
+    return brought
+
+
+async def _refuse_the_suppressed(connection: AsyncConnection, hasher: suppression.Hasher, request: Request) -> None:
     reason = await suppression.covers(connection, hasher, request.address.key)
     if not suppression.may_ask(reason):
         raise SignupError(f"we may not write to this address: {reason}")
-    subscriber_id = await _subscriber_id(connection, request, now)
-    values = await _values(connection, request, now)
-    existing = await _find(connection, subscriber_id, request.publication_id)
-    if existing is None:
-        subscription_id = await _add(connection, subscriber_id, request, values | {"created_at": now})
-    else:
-        subscription_id = int(existing.id)
-        if not await _ask_again(connection, existing, values, door=door, now=now):
-            return subscription_id
-    await trail.record(connection, [trail.Entry(subscription_id, trail.What.ASKED, door, now)])
+
+
+async def _note(connection: AsyncConnection, id_: int, request: Request, door: trail.Door, now: datetime) -> None:
+    await trail.record(connection, [trail.Entry(id_, trail.What.ASKED, door, now)])
     if request.asked:
-        await _keep_consent(connection, subscription_id, request.asked)
-    return subscription_id
+        await _keep_consent(connection, id_, request.asked)
 
 
 async def _keep_consent(connection: AsyncConnection, subscription_id: int, asked: Asked) -> None:
@@ -122,21 +147,27 @@ async def _values(connection: AsyncConnection, request: Request, now: datetime) 
     }
 
 
-async def _find(connection: AsyncConnection, subscriber_id: int, publication_id: int) -> sa.Row[Any] | None:
-    found = await connection.execute(
-        sa.select(models.Subscription)
-        .where(models.Subscription.subscriber_id == subscriber_id, models.Subscription.publication_id == publication_id)
-        .with_for_update()
+async def find(connection: AsyncConnection, request: Request) -> sa.Row[Any] | None:
+    """The Subscription this is about, locked."""
+    subscription, subscriber = models.Subscription, models.Subscriber
+    statement = (
+        sa.select(subscription)
+        .join(subscriber, subscriber.id == subscription.subscriber_id)
+        .where(subscriber.key == request.address.key, subscription.publication_id == request.publication_id)
+        .with_for_update(of=subscription)
     )
-    return found.one_or_none()
+    return (await connection.execute(statement)).one_or_none()
 
 
-async def _add(connection: AsyncConnection, subscriber_id: int, request: Request, values: dict[str, Any]) -> int:
+async def _add(connection: AsyncConnection, subscriber_id: int, request: Request, values: dict[str, Any]) -> Brought:
     key = {"subscriber_id": subscriber_id, "publication_id": request.publication_id}
     new = sql.insert(connection, models.Subscription).values(**key, **values)
-    await connection.execute(new.on_conflict_do_nothing(index_elements=list(key)))
-    find = sa.select(models.Subscription.id).filter_by(**key)
-    return int((await connection.execute(find)).scalar_one())
+    once = new.on_conflict_do_nothing(index_elements=list(key)).returning(models.Subscription.id)
+    added: int | None = await connection.scalar(once)
+    if added is not None:
+        return Brought(added, True)
+    there = sa.select(models.Subscription.id).filter_by(**key)
+    return Brought(int((await connection.execute(there)).scalar_one()), False)
 
 
 async def _ask_again(

@@ -88,8 +88,10 @@ async def add(
         sql.insert(connection, models.Suppression)
         .values(address_hash=hasher.newest(address_key), reason=reason, created_at=now)
         .on_conflict_do_nothing()
+        # Asked for what was added: PostgreSQL's driver does not count the rows of an INSERT.
+        .returning(models.Suppression.id)
     )
-    return bool(added.rowcount)
+    return added.first() is not None
 
 
 async def add_all(

@@ -85,6 +85,14 @@ async def test_a_consent_from_before_they_left_brings_nobody_back(publisher: Pub
     assert (await row(publisher, site.reader)).generation == 2
 
 
+@pytest.mark.parametrize("consent", [{}, {"consent": CONSENT}])
+async def test_of_many_who_bring_one_reader_at_once_one_does(publisher: Publisher, consent: dict[str, object]) -> None:
+    calls = (publisher.call("POST", "/subscribers", BEN | consent) for _ in range(8))
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert [what for what, _ in await publisher.site.changes()] == ["asked", "confirmed"][: 1 + len(consent)]
+
+
 async def test_a_consent_from_before_they_were_erased_brings_nobody_back(publisher: Publisher) -> None:
     site = publisher.site
     await publisher.call("DELETE", f"/subscribers/{site.reader}")

@@ -1,5 +1,7 @@
 """Suppressions through the API: added, found, lifted, and listed without an address."""
 
+import asyncio
+
 import pytest
 
 from tests.web.api.conftest import Publisher
@@ -16,6 +18,11 @@ async def test_an_address_is_suppressed_once(publisher: Publisher) -> None:
     assert (await publisher.call("POST", f"{PLACE}/lookup", {"email": "ben@example.org"})).json() == first.json()
     joined = await publisher.call("POST", "/subscribers", {"email": "ben@example.org"})
     assert joined.status_code == 409
+
+
+async def test_of_many_who_suppress_one_address_at_once_one_does(publisher: Publisher) -> None:
+    calls = (publisher.call("POST", PLACE, {"email": "ben@example.org"}) for _ in range(8))
+    assert sorted(answer.status_code for answer in await asyncio.gather(*calls)) == [200] * 7 + [201]
 
 
 async def test_it_can_be_lifted(publisher: Publisher) -> None:
