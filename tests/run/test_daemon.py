@@ -180,7 +180,7 @@ async def test_a_copy_serves_pages_and_mails_nothing(world):
 async def test_requests_to_confirm_pass_by_a_large_edition(world):
     """Between two Batches there is time for whoever waits in front of a screen."""
     world.parts = dataclasses.replace(world.parts, filler=dataclasses.replace(world.parts.filler, batch_size=2))
-    for number in range(12):
+    for number in range(30):
         await world.subscribe(f"r{number}@example.org", "daily")
     await world.publish("one")
     await world.queue(after=DAY)
@@ -190,8 +190,10 @@ async def test_requests_to_confirm_pass_by_a_large_edition(world):
         await until(lambda: len(world.server.received) >= 2)
         [row] = await table.rows(world.parts.db, Subscription, id=(await world.subscription("eager@example.org")).id)
         await table.change(world.parts.db, Subscription, row.id, notice_due="welcome")
-        await until(lambda: len(world.server.received) == 13)
-    assert world.server.recipients().index("eager@example.org") < 8
+        # Counted from here: on a busy machine the Edition goes on while this test comes to its turn.
+        before = len(world.server.received)
+        await until(lambda: len(world.server.received) == 31)
+    assert world.server.recipients().index("eager@example.org") < min(before + 6, 30)
 
 
 async def test_filling_does_not_wait_for_sending(world):
