@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,8 +53,9 @@ def checked(url: str) -> str:
     text = url.strip()
     try:
         parts = urlsplit(text)
-        is_whole = parts.port != 0 and bool(parts.hostname)
-    except ValueError:
+        # By whoever posts to it as well: what it refuses later would be tried each minute for ever.
+        is_whole = parts.port != 0 and bool(parts.hostname) and bool(httpx.URL(text).host)
+    except (ValueError, httpx.InvalidURL):
         is_whole = False
     if not is_whole or not text.isascii() or not text.isprintable() or " " in text or len(text) > MAX_URL:
         raise WebhookError(f"'{text[:80]}' is no web address; write it like https://example.org/hooks/digest")

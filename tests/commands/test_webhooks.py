@@ -75,6 +75,8 @@ def test_run_tells_what_happened_and_status_names_what_was_stopped(operator: Ope
         (("add", "http://example.org/"), "must begin with https://"),
         (("add", "https://user:secret@example.org/"), "no password"),
         (("add", "nonsense"), "is no web address"),
+        (("add", "https://[v1.a]/"), "is no web address"),
+        (("add", "https://xn--a.example/"), "is no web address"),
         (("add", "https://example.org/", "--event", "subscription.exploded"), "there is no event"),
         (("add", "https://example.org/", "--publication", "mia"), "no publication 'mia'"),
         (("test", "99"), "there is no endpoint 99"),
