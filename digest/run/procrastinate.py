@@ -28,8 +28,8 @@ from digest.run import engine, floor, loops
 # Jobs of ordinary Batches, of notices, and those that look after jobs: a queue and a worker each, so that neither a
 # request to confirm nor the recovery of what a dead worker left waits behind a large Edition.
 BATCHES, NOTICES, UPKEEP = "batches", "notices", "upkeep"
-# In seconds, which cron counts in a sixth field. A Batch of a dead worker is missed for at most its lease and twice
-# this: until the next tick, and until the worker of the queue looks.
+# In seconds, which cron counts in a sixth field. A Batch of a dead worker is missed for at most its lease, this until
+# the next tick, and LOOK_SECONDS until the worker of the queue looks.
 RECONCILE_SECONDS = 3
 # What a dead worker left marked as running is swept away this often; nothing waits for it.
 SWEEP_SECONDS = 30
@@ -37,6 +37,9 @@ SWEEP_SECONDS = 30
 STALLED_SECONDS = 30.0
 # Missing jobs made anew at once. Far more are due only after somebody emptied the queue.
 AT_ONCE = 1000
+# A worker is told of new jobs, but misses what comes while it begins to listen or looks for one. So it looks by itself
+# too, for somebody may wait in front of a screen for the mail to confirm.
+LOOK_SECONDS = 1.0
 # Small, for each process has one beside the pool of its own work, and PostgreSQL has a hundred connections to give.
 POOL: dict[str, Any] = {"min_size": 1, "max_size": 4, "timeout": 5.0, "kwargs": {"connect_timeout": 5}}
 # How often the workers are looked at.
@@ -114,7 +117,7 @@ class Procrastinate:
             for work in (
                 _worker(self._app, BATCHES, context),
                 _worker(self._app, NOTICES, context, concurrency=floor.URGENT_AT_ONCE),
-                _worker(self._upkeep, UPKEEP, context, listen_notify=False, fetch_job_polling_interval=3.0),
+                _worker(self._upkeep, UPKEEP, context, listen_notify=False),
             )
         ]
         watching = asyncio.create_task(_watch(shift, here))
@@ -188,6 +191,7 @@ async def _worker(app: procrastinate.App, queue: str, context: dict[str, Any], *
         additional_context=context,
         delete_jobs="always",  # the Batch is the record
         install_signal_handlers=False,  # stopping is one decision for all parts of a process
+        fetch_job_polling_interval=LOOK_SECONDS,
         **options,
     )
 

@@ -37,7 +37,7 @@ async def readers_to_write_to(db_url: str, engine: str, home: Path) -> AsyncIter
         for reader in EVERYBODY:
             await made.subscribe(reader, "daily")
         await made.publish("one", "heart")
-        made.server.answer("content", "", delay=0.3)
+        take(made, seconds=0.3)
         yield made
 
 
@@ -47,15 +47,23 @@ async def world(db_url: str, engine: str, tmp_path: Path, anyio_backend: str) ->
         yield made
 
 
+def take(world: World, *, seconds: float) -> None:
+    """How long the relay takes over each mail from now on."""
+    world.server.behave()
+    world.server.answer("content", "", delay=seconds)
+
+
 def some(world: World, count: int) -> bool:
     return len(world.server.received) >= count
 
 
 async def all_are_at_it(world: World, workers: list[Node]) -> None:
-    """Nothing is due before everybody is there, or one of them may have sent it all by then."""
+    """Nothing is due before everybody is there, and all is slow until each has a mail, or one of them sends it all."""
     await nodes.until(lambda: all("started" in node.said for node in workers), workers)
+    take(world, seconds=2)
     await world.queue(after=DAY)
     await nodes.until(lambda: all("attempt" in node.said for node in workers), workers)
+    take(world, seconds=0.3)
 
 
 def all_have_it(world: World) -> bool:
