@@ -5,6 +5,7 @@ readers of a list resemble each other. Leaves no Subscription itself.
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -72,6 +73,7 @@ class Beginnings:
             "publication_id": self.order.publication.id,
             "locale": row.locale,
             "layout": row.layout,
+            "paused_until": self.pause(row),
             "created_at": self.order.now,
             "state": State.PENDING,
             "covered_to": 0,
@@ -84,6 +86,10 @@ class Beginnings:
         elif self.is_confirmed(row):
             values |= await self.active(connection, row, choice)
         return values
+
+    def pause(self, row: rows.Row) -> datetime | None:
+        """Until when there is to be no digest; of a pause that is over nothing is left."""
+        return row.paused_until if row.paused_until and row.paused_until > self.order.now else None
 
     def is_confirmed(self, row: rows.Row) -> bool:
         return self.order.confirmed and row.state is rows.Told.ACTIVE

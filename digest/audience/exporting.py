@@ -43,7 +43,8 @@ def _cells(row: sa.Row[Any]) -> tuple[str, ...]:
     timed = ("", "") if row.frequency == "instant" else (row.timezone, row.send_at)
     said = (row.email, row.name, row.frequency, *timed, weekday, ";".join(row.topics or ()))
     said += (row.locale or "", row.layout or "")
-    return (*map(rows.guarded, said), str(row.state), _instant(row.confirmed_at), _instant(row.left_at))
+    since = (_instant(row.confirmed_at), _instant(row.left_at))
+    return (*map(rows.guarded, said), _instant(row.paused_until), str(row.state), *since)
 
 
 def _instant(at: datetime | None) -> str:

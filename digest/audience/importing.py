@@ -86,5 +86,6 @@ def _over(earlier: rows.Row, later: rows.Row) -> rows.Row:
         name=later.name if later.name is not None else earlier.name,
         locale=later.locale if later.locale is not None else earlier.locale,
         layout=later.layout if later.layout is not None else earlier.layout,
+        paused_until=later.paused_until or earlier.paused_until,
         wish=replace(earlier.wish, **said),
     )

@@ -164,7 +164,8 @@ class Intake:
         self, connection: AsyncConnection, subscription: sa.Row[Any], row: rows.Row, choice: preferences.Choice
     ) -> bool:
         values = await self._begins.ids(connection, choice)
-        values |= {name: said for name in ("locale", "layout") if (said := getattr(row, name)) is not None}
+        said = {"locale": row.locale, "layout": row.layout, "paused_until": self._begins.pause(row)}
+        values |= {name: value for name, value in said.items() if value is not None}
         if subscription.state == State.PENDING and self._begins.is_confirmed(row):
             values |= await self._begins.active(connection, row, choice)
             values["covered_to"] = max(values["covered_to"], subscription.covered_to)

@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 # What an export has, and what a list may say besides: until when its readers have seen everything already.
 COLUMNS = (
-    *("email", "name", "frequency", "timezone", "send_at", "weekday", "topics", "locale", "layout"),
+    *("email", "name", "frequency", "timezone", "send_at", "weekday", "topics", "locale", "layout", "paused_until"),
     *("state", "consented_at", "left_at"),
 )
 KNOWN = (*COLUMNS, "seen_until")
@@ -71,6 +71,7 @@ class Row:
     left_at: datetime | None = None
     seen_until: datetime | None = None
     layout: str | None = None
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def _row(line: int, cells: dict[str, str]) -> Row:
         left_at=_parsed(cells, "left_at", instant),
         seen_until=_parsed(cells, "seen_until", until),
         layout=_parsed(cells, "layout", _layout),
+        paused_until=_parsed(cells, "paused_until", instant),
     )
 
 

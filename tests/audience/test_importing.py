@@ -31,6 +31,17 @@ async def readers(db):
         return {row.email: row for row in await connection.execute(query)}
 
 
+async def pauses(db, publication):
+    by_address = (
+        sa.select(models.Subscription.paused_until)
+        .join(models.Subscriber, models.Subscriber.id == models.Subscription.subscriber_id)
+        .where(models.Subscription.publication_id == publication.id)
+        .order_by(models.Subscriber.email)
+    )
+    async with db.reading() as connection:
+        return (await connection.execute(by_address)).scalars().all()
+
+
 async def leave(db, email, *, now):
     row = (await readers(db))[email]
     async with db.transaction() as connection:
@@ -188,10 +199,10 @@ async def test_an_export_can_be_imported_elsewhere(db, now):
     await leave(db, "cleo@example.org", now=now)
     exported = "".join([part async for part in exporting.lines(db, publication.id)])
     assert exported == (
-        "email,name,frequency,timezone,send_at,weekday,topics,locale,layout,state,consented_at,left_at\n"
-        f"anna@example.org,'=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,compact,active,{now.isoformat()},\n"
-        f"ben@example.org,,instant,,,,,,,active,{now.isoformat()},\n"
-        f"cleo@example.org,,daily,Europe/Berlin,07:00,,,,,unsubscribed,{now.isoformat()},{now.isoformat()}\n"
+        "email,name,frequency,timezone,send_at,weekday,topics,locale,layout,paused_until,state,consented_at,left_at\n"
+        f"anna@example.org,'=Anna,weekly,Asia/Tokyo,21:00,wednesday,heart;sleep,de,compact,,active,{now.isoformat()},\n"
+        f"ben@example.org,,instant,,,,,,,,active,{now.isoformat()},\n"
+        f"cleo@example.org,,daily,Europe/Berlin,07:00,,,,,,unsubscribed,{now.isoformat()},{now.isoformat()}\n"
     )
     report = await bring(db, publication, exported, now=now, confirmed=True)
     assert (report.unchanged, report.refused) == (3, [])
@@ -211,6 +222,33 @@ async def test_an_export_can_be_imported_elsewhere(db, now):
         1,
         ["'huge' is no layout; use one of compact, text, or leave it empty"],
     )
+
+
+async def test_a_pause_goes_out_and_comes_in_as_long_as_it_lasts(db, now):
+    publication = await cast.a_publication(db)
+    soon, past = now + timedelta(days=20), now - timedelta(days=1)
+    await bring(db, publication, "email\nben@example.org\n", now=now, confirmed=True)
+    text = (
+        "email,paused_until\n"
+        f"anna@example.org,{soon.isoformat()}\n"
+        f"ben@example.org,{soon.isoformat()}\n"
+        f"cleo@example.org,{past.isoformat()}\n"
+        "dora@example.org,some day\n"
+    )
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.imported, report.updated) == (2, 1)
+    assert [reason for _, reason in report.refused] == [
+        "'some day' is no date; write it like 2026-11-02 or 2026-11-02T07:30:00Z"
+    ]
+    exported = "".join([part async for part in exporting.lines(db, publication.id)])
+    elsewhere = await cast.a_publication(db, slug="night-desk")
+    await bring(db, elsewhere, exported, now=now, confirmed=True)
+    for each in (publication, elsewhere):
+        assert await pauses(db, each) == [soon, soon, None]
+    # A list that says nothing of a pause, or of one that is over, ends none.
+    later = f"email,frequency,paused_until\nanna@example.org,weekly,\nben@example.org,weekly,{past.isoformat()}\n"
+    assert (await bring(db, publication, later, now=now)).updated == 2
+    assert await pauses(db, publication) == [soon, soon, None]
 
 
 async def test_who_left_bounced_or_complained_elsewhere_is_never_mailed_and_never_brought_back(db, now):
