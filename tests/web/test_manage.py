@@ -78,6 +78,7 @@ async def test_what_is_wrong_is_said_beside_its_field_and_changes_nothing(site, 
     assert response.text.count('role="alert"') == 1
     assert says in response.text.partition('role="alert"')[2].partition("</p>")[0]
     assert '<details class="line" open>' in response.text
+    assert "Your next mail" in response.text
     assert await cast.everything(site.db) == before
 
 

@@ -24,13 +24,16 @@ async def act(request: Request) -> Response:
             return visit
         at = visit.by_slug.get(form.get("publication", ""))
         act_ = acts.find(form.get("act", ""), visit, at) if at else None
-        if at is None or act_ is None:
-            return _page(visit, status=400, at=at)
-        mistakes = await act_(acts.Place(connection, visit, at), form)
-    if mistakes:
-        return _page(visit, status=400, at=at, did=form["act"], mistakes=mistakes, typed=form)
+        mistakes = await act_(acts.Place(connection, visit, at), form) if at and act_ else {}
+    # Looked at once more, for the page also tells of the next mail, whether something was changed or not.
     after = await managing.look(request)
-    return _page(after, at=at, did=form["act"]) if isinstance(after, managing.Visit) else after
+    if not isinstance(after, managing.Visit):
+        return after
+    if at is None or act_ is None:
+        return _page(after, status=400, at=at)
+    if mistakes:
+        return _page(after, status=400, at=at, did=form["act"], mistakes=mistakes, typed=form)
+    return _page(after, at=at, did=form["act"])
 
 
 def _page(
