@@ -36,7 +36,8 @@ class EmailAddress:
     def key(self) -> str:
         """What makes two spellings one reader: lower-cased local part and A-label domain."""
         # Lower-casing can undo a composed form, hence the order: lower first, then compose.
-        return f"{unicodedata.normalize('NFC', self.local.lower())}@{self.domain}"
+        local = self.local.lower()
+        return f"{local if local.isascii() else unicodedata.normalize('NFC', local)}@{self.domain}"
 
     @property
     def wire(self) -> str:

@@ -8,6 +8,7 @@ in spite of any busy timeout, because its snapshot is stale.
 import asyncio
 import contextlib
 import enum
+import functools
 import os
 import sqlite3
 import time
@@ -39,6 +40,14 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
+
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
+        # Rows that are written together share most of their instants, and SQLite wants each spelled out. Only UTC is
+        # remembered: in a zone's hour that comes twice, two instants are equal to Python.
+        spell = super().bind_processor(dialect)
+        assert spell is not None
+        remembered = functools.lru_cache(maxsize=256)(spell)
+        return lambda value: None if value is None else remembered(value) if value.tzinfo is UTC else spell(value)
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is None:

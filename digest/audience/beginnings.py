@@ -35,26 +35,29 @@ class Beginnings:
     def choice(self, wish: preferences.Wish, current: preferences.Choice | None) -> preferences.Choice:
         """Readers of a list resemble each other, so each wish is judged once."""
         key = (wish, current)
-        if key not in self._choices:
+        choice = self._choices.get(key)
+        if choice is None:
             try:
-                self._choices[key] = preferences.fulfil(self.spec, wish, current)
+                choice = preferences.fulfil(self.spec, wish, current)
             except errors.DigestError as error:
-                self._choices[key] = str(error)
-        choice = self._choices[key]
+                choice = str(error)
+            self._choices[key] = choice
         if isinstance(choice, str):
             raise rows.RowError(choice)
         return choice
 
     async def ids(self, connection: AsyncConnection, choice: preferences.Choice) -> dict[str, Any]:
-        if choice not in self._ids:
+        ids = self._ids.get(choice)
+        if ids is None:
             publication_id, now = self.order.publication.id, self.order.now
             timing, topics = replace(choice, topics=None), choice.topics
             if timing not in self._cadences:
                 self._cadences[timing] = await preferences.cadence_id(connection, publication_id, timing, now)
             if topics not in self._topic_sets:
                 self._topic_sets[topics] = await preferences.topic_set_id(connection, publication_id, topics)
-            self._ids[choice] = {"cadence_id": self._cadences[timing], "topic_set_id": self._topic_sets[topics]}
-        return dict(self._ids[choice])
+            ids = {"cadence_id": self._cadences[timing], "topic_set_id": self._topic_sets[topics]}
+            self._ids[choice] = ids
+        return dict(ids)
 
     async def _covered_to(self, connection: AsyncConnection, row: rows.Row, topics: tuple[str, ...] | None) -> int:
         if seen_until := row.seen_until or self.order.seen_until:

@@ -14,12 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO
 
 from digest import addresses, errors, locales, publications, zones
 from digest.audience import foreign, preferences
-
-_T = TypeVar("_T")
 
 # What an export has, and what a list may say besides: until when its readers have seen everything already.
 COLUMNS = (
@@ -191,31 +189,20 @@ def guarded(cell: str) -> str:
 
 
 def _row(line: int, cells: dict[str, str]) -> Row:
-    wish = preferences.Wish(
-        frequency=_parsed(cells, "frequency", _frequency),
-        weekday=_parsed(cells, "weekday", _weekday),
-        send_at=_parsed(cells, "send_at", _send_at),
-        timezone=_parsed(cells, "timezone", lambda text: zones.get(text).key),
-        topics=_parsed(cells, "topics", _topics),
-    )
+    said = {name: parse(cells[name]) for name, parse in _PARSERS.items() if name in cells}
     return Row(
         line,
-        addresses.parse(cells.get("email", "")),
-        _parsed(cells, "name", _name),
-        _parsed(cells, "locale", locales.parse),
-        wish,
-        _state(cells.get("state", "active")),
-        consented_at=_parsed(cells, "consented_at", instant),
-        left_at=_parsed(cells, "left_at", instant),
-        seen_until=_parsed(cells, "seen_until", until),
-        layout=_parsed(cells, "layout", _layout),
-        paused_until=_parsed(cells, "paused_until", instant),
+        said["email"] if "email" in said else addresses.parse(""),
+        said.get("name"),
+        said.get("locale"),
+        preferences.Wish(*map(said.get, preferences.Wish.__slots__)),
+        said.get("state", Told.ACTIVE),
+        consented_at=said.get("consented_at"),
+        left_at=said.get("left_at"),
+        seen_until=said.get("seen_until"),
+        layout=said.get("layout"),
+        paused_until=said.get("paused_until"),
     )
-
-
-def _parsed(cells: dict[str, str], column: str, parse: Callable[[str], _T]) -> _T | None:
-    text = cells.get(column)
-    return None if text is None else parse(text)
 
 
 def _frequency(text: str) -> str:
@@ -275,3 +262,26 @@ def until(text: str) -> datetime:
     """As `instant`; a date alone means the end of that day. Raises RowError."""
     found = instant(text)
     return found + timedelta(days=1) if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", text) else found
+
+
+def _zone(text: str) -> str:
+    return zones.get(text).key
+
+
+# In the order in which mistakes are found: of several only the first is told.
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "frequency": _frequency,
+    "weekday": _weekday,
+    "send_at": _send_at,
+    "timezone": _zone,
+    "topics": _topics,
+    "email": addresses.parse,
+    "name": _name,
+    "locale": locales.parse,
+    "state": _state,
+    "consented_at": instant,
+    "left_at": instant,
+    "seen_until": until,
+    "layout": _layout,
+    "paused_until": instant,
+}
