@@ -81,6 +81,8 @@ class Beginnings:
             "state": State.PENDING,
             "covered_to": 0,
             "confirmed_at": None,
+            # Who left and was asked again has still left, unless they confirm.
+            "left_at": row.left_at if row.state is rows.Told.PENDING else None,
             "notice_due": "confirm" if self.order.ask else None,
         }
         if row.state is rows.Told.UNSUBSCRIBED:

@@ -72,11 +72,20 @@ def _sorted_out(chunk: list[rows.Row | rows.BadRow], report: lists.Report) -> di
             report.refuse(row.line, row.reason)
             continue
         earlier = good.get(row.address.key)
+        if earlier is not None and _is_past(earlier, row):
+            report.refuse(row.line, f"is {earlier.state} in line {earlier.line}: not revived")
+            continue
         if earlier is not None:
             report.updated += 1
             row = _over(earlier, row)
         good[row.address.key] = row
     return good
+
+
+def _is_past(earlier: rows.Row, later: rows.Row) -> bool:
+    """Whether the earlier line says that this reader is none, and the later one no worse."""
+    weight = {rows.Told.UNSUBSCRIBED: 1} | dict.fromkeys(intake.SUPPRESSED, 2)
+    return weight.get(earlier.state, 0) > weight.get(later.state, 0)
 
 
 def _over(earlier: rows.Row, later: rows.Row) -> rows.Row:
@@ -87,5 +96,8 @@ def _over(earlier: rows.Row, later: rows.Row) -> rows.Row:
         locale=later.locale if later.locale is not None else earlier.locale,
         layout=later.layout if later.layout is not None else earlier.layout,
         paused_until=later.paused_until or earlier.paused_until,
+        consented_at=later.consented_at or earlier.consented_at,
+        left_at=later.left_at or earlier.left_at,
+        seen_until=later.seen_until or earlier.seen_until,
         wish=replace(earlier.wish, **said),
     )

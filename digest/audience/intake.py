@@ -120,7 +120,10 @@ class Intake:
 
     async def _look_up(self, connection: AsyncConnection, good: dict[str, rows.Row]) -> _Known:
         suppressed = await suppression.covered(connection, self.order.hasher, good)
-        found = await connection.execute(_existing(self.order.publication.id, list(good)))
+        theirs = _theirs(self.order.publication.id, list(good))
+        # A reader may be leaving this very moment.
+        await standing.lock_those(connection, theirs)
+        found = await connection.execute(standing.query().where(theirs))
         return _Known(suppressed, {row.address_key: row for row in found})
 
     @staticmethod
@@ -197,12 +200,8 @@ class Intake:
         await trail.record(connection, made)
 
 
-def _existing(publication_id: int, keys: list[str]) -> sa.Select[Any]:
-    """The Subscriptions these addresses have already; locked, for a reader may be leaving this very moment."""
-    return (
-        standing.query()
-        .where(models.Subscriber.key.in_(keys), models.Subscription.publication_id == publication_id)
-        # In one order everywhere, or two imports at once could wait for each other for ever.
-        .order_by(models.Subscription.id)
-        .with_for_update(of=models.Subscription)
-    )
+def _theirs(publication_id: int, keys: list[str]) -> sa.ColumnElement[bool]:
+    """Of the Subscriptions, those these addresses have already."""
+    subscribers = sa.select(models.Subscriber.id).where(models.Subscriber.key.in_(keys))
+    subscription = models.Subscription
+    return sa.and_(subscription.publication_id == publication_id, subscription.subscriber_id.in_(subscribers))

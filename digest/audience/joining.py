@@ -61,7 +61,8 @@ async def _is_settled(
 ) -> bool:
     """Whether there is nothing to do. Raises SignupError for an agreement that its reader took back since."""
     if agreement is None:
-        return bool(existing.state == State.PENDING) and await _was_asked(connection, existing.id, now - ASKED_EVERY)
+        is_open = existing.state in (State.PENDING, State.FAILING)
+        return is_open and await _was_asked(connection, existing.id, now - ASKED_EVERY)
     if existing.left_at is not None and existing.left_at >= agreement.at:
         raise signup.SignupError(f"unsubscribed on {existing.left_at:%Y-%m-%d}, after this consent: not revived")
     return bool(existing.state == State.ACTIVE)
@@ -90,6 +91,11 @@ async def _confirm(
 ) -> None:
     find = sa.select(models.Subscription.generation).where(models.Subscription.id == id_)
     token = links.ConfirmToken(id_, (await connection.execute(find)).scalar_one(), now)
+    # What somebody typed into a form, and nobody confirmed, is no consent; the publisher's is.
+    typed = sa.delete(models.Consent).where(
+        models.Consent.subscription_id == id_, models.Consent.confirmed_at.is_(None)
+    )
+    await connection.execute(typed)
     answer = await signup.confirm(connection, hasher, token, door=trail.Door.API, now=now)
     if answer is not signup.Confirming.CONFIRMED:
         return  # brought twice at once, and the other was first

@@ -259,8 +259,27 @@ async def undo(connection: AsyncConnection, subscription_id: int, *, door: trail
     if last is None:
         return None
     await _set(connection, subscription_id, trail.restored(last.before))
+    await _without_what_is_gone(connection, subscription_id)
     await trail.record(connection, [trail.Entry(subscription_id, trail.What.UNDONE, door, now)])
     return str(last.what)
+
+
+async def _without_what_is_gone(connection: AsyncConnection, subscription_id: int) -> None:
+    """Topics that were taken off since would bring nothing; of none left, everything is."""
+    subscription, publication = models.Subscription, publications.Publication
+    statement = (
+        sa.select(subscription.publication_id, models.TopicSet.topics, publication.spec)
+        .join(publication, publication.id == subscription.publication_id)
+        .join(models.TopicSet, models.TopicSet.id == subscription.topic_set_id)
+        .where(subscription.id == subscription_id)
+    )
+    found = (await connection.execute(statement)).one_or_none()
+    if found is None:
+        return
+    there = [slug for slug in found.topics if slug in publications.load(found.spec).topic_slugs]
+    if there != found.topics:
+        kept = await topic_set_id(connection, found.publication_id, there or None)
+        await _set(connection, subscription_id, {"topic_set_id": kept})
 
 
 async def _set(connection: AsyncConnection, subscription_id: int, values: dict[str, Any]) -> None:

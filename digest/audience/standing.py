@@ -59,30 +59,42 @@ def choice(row: sa.Row[Any]) -> preferences.Choice:
 
 async def find(connection: AsyncConnection, subscription_id: int, *, lock: bool = False) -> Standing | None:
     """None when there is no such Subscription (any more). `lock` when the caller is going to change it."""
-    found = await _found(connection, _finding("id", lock), subscription_id)
+    found = await _found(connection, "id", subscription_id, lock=lock)
     return found[0] if found else None
 
 
 async def find_all(connection: AsyncConnection, subscriber_id: int, *, lock: bool = False) -> list[Standing]:
     """All Subscriptions of one person, the oldest first."""
-    return await _found(connection, _finding("subscriber_id", lock), subscriber_id)
+    return await _found(connection, "subscriber_id", subscriber_id, lock=lock)
 
 
-async def _found(connection: AsyncConnection, statement: sa.Select[Any], which: int) -> list[Standing]:
-    rows = (await connection.execute(statement, {"p_which": which})).all()
+async def _found(connection: AsyncConnection, column: str, which: int, *, lock: bool) -> list[Standing]:
+    if lock:
+        await lock_those(connection, getattr(models.Subscription, column) == which)
+    rows = (await connection.execute(_finding(column), {"p_which": which})).all()
     return [Standing(row, row.email, row.address_key, publications.load(row.spec), choice(row)) for row in rows]
 
 
+async def lock_those(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> None:
+    """Lock the Subscriptions a caller is going to read and change.
+
+    Apart from reading them: who had to wait for a lock would get the new Subscription beside the rows that were joined
+    to the old one (PostgreSQL, READ COMMITTED). On SQLite a write transaction has everything to itself.
+    """
+    if connection.dialect.name != "sqlite":
+        found = sa.select(models.Subscription.id).where(condition)
+        # In order of id, so that two nodes never wait for each other in a ring.
+        await connection.execute(found.order_by(models.Subscription.id).with_for_update())
+
+
 @functools.cache
-def _finding(column: str, lock: bool) -> sa.Select[Any]:
+def _finding(column: str) -> sa.Select[Any]:
     """Made once: to build it takes longer than to run it."""
     publication = publications.Publication
-    statement = (
+    return (
         query()
         .add_columns(publication.spec)
         .join(publication, publication.id == models.Subscription.publication_id)
         .where(getattr(models.Subscription, column) == sa.bindparam("p_which"))
-        # Locked in order of id, so that two nodes never wait for each other in a ring.
         .order_by(models.Subscription.id)
     )
-    return statement.with_for_update(of=models.Subscription) if lock else statement

@@ -166,6 +166,32 @@ async def test_an_address_that_stands_twice_is_one_reader_and_the_later_line_cou
     assert (await readers(db)).keys() == {"ANNA@example.org", "ben@example.org"}
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_of_an_address_that_stands_twice_the_line_that_says_it_left_counts(db, now, monkeypatch, size):
+    monkeypatch.setattr(importing, "SLICE", size)
+    publication = await cast.a_publication(db)
+    text = (
+        "email,state\n"
+        "left@example.org,unsubscribed\nLeft@example.org,active\n"
+        "cross@example.org,complained\nCross@example.org,active\ncross@example.org,unsubscribed\n"
+    )
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    assert (report.imported, report.left, report.suppressed) == (0, 1, 1)
+    assert {line for line, _ in report.refused} >= {3, 5}
+    assert all("not revived" in reason for _, reason in report.refused)
+    async with db.reading() as connection:
+        assert (await connection.execute(sa.select(models.Subscription.state))).scalars().all() == [State.UNSUBSCRIBED]
+
+
+async def test_who_left_and_was_asked_again_has_left_in_the_next_installation_too(db, now):
+    publication = await cast.a_publication(db)
+    text = f"email,state,left_at\nanna@example.org,pending,{now.isoformat()}\nben@example.org,active,\n"
+    assert (await bring(db, publication, text, now=now, confirmed=True)).imported == 2
+    report = await bring(db, publication, "email\nanna@example.org\n", now=now, confirmed=True)
+    assert [reason for _, reason in report.refused] == [f"unsubscribed on {now:%Y-%m-%d}: not revived"]
+    assert (await readers(db))["anna@example.org"].state is State.PENDING
+
+
 async def test_one_address_reads_two_publications(db, now):
     for slug in ("mias-feed", "night-desk"):
         publication = await cast.a_publication(db, slug=slug)

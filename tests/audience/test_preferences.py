@@ -1,3 +1,4 @@
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -5,7 +6,7 @@ import sqlalchemy as sa
 from hypothesis import given, strategies as st
 
 from digest import errors
-from digest.audience import models, preferences, standing, trail, unsubscribe
+from digest.audience import apply, models, preferences, standing, trail, unsubscribe
 from digest.links import MailToken
 from tests.support import cast
 
@@ -134,6 +135,18 @@ async def test_a_change_leaves_covered_to_alone_and_can_be_undone(db, now):
     assert await undo(db, reader, now) == "changed"
     assert await cast.subscription(db, reader) == before
     assert await undo(db, reader, now) is None
+
+
+@pytest.mark.parametrize(("chosen", "back"), [(("heart", "sleep"), ("heart",)), (("sleep",), None)])
+async def test_undo_brings_back_no_topic_that_was_taken_off_since(db, now, chosen, back):
+    publication = await cast.a_publication(db)
+    before = preferences.fulfil(cast.a_spec(), preferences.Wish("daily", topics=chosen))
+    reader = await cast.a_subscription(db, publication, choice=before)
+    await act(db, reader, preferences.change, TOKYO, now=now)
+    left = [{"slug": slug, "name": slug.title()} for slug in ("heart", "lungs")]
+    await apply.apply(db, cast.a_spec(topics=left), now)
+    assert await undo(db, reader, now) == "changed"
+    assert await choice_of(db, reader) == dataclasses.replace(before, topics=back)
 
 
 async def test_a_pause_can_be_changed_resumed_and_undone(db, now):

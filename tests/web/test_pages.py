@@ -1,5 +1,6 @@
 """What a reader can do behind the links of a mail, and what they are told."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -129,6 +130,23 @@ async def test_a_pause_lasts_to_the_readers_own_midnight(site):
     assert "gets this every day" in page
     assert (await site.row()).paused_until is None
     assert "There is no pause" in (await site.get(f"/resume/{site.token()}")).text
+
+
+async def test_who_left_while_paused_may_come_back_by_resuming(site):
+    await site.press(f"/pause/{site.token()}", **{"for": "2", "until": ""})
+    await site.press(f"/unsubscribe/{site.token()}")
+    page = (await site.press(f"/resume/{site.token()}")).text
+    assert "gets this every day" in page
+    row = await site.row()
+    assert (row.state, row.left_at, row.paused_until) == (State.ACTIVE, None, None)
+    assert [what for what, _ in await site.changes()] == ["paused", "left", "undone", "resumed"]
+
+
+async def test_a_double_click_is_answered_as_one(site):
+    path = f"/less/{site.token()}"
+    pages = await asyncio.gather(*(site.press(path, frequency="monthly") for _ in range(3)))
+    assert [page.status_code for page in pages] == [200] * 3
+    assert await site.frequency() == "monthly"
 
 
 @pytest.mark.parametrize("until", ["", "2026-11-02", "2020-01-01", "2028-01-01", "soon", "9999-12-31", "2026-W50-1x"])

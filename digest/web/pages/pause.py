@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest import zones
-from digest.audience import failing, preferences, trail
+from digest.audience import preferences, standing, trail
 from digest.web import forms, visits
 from digest.web.pages import undo
 
@@ -54,8 +54,10 @@ async def resume(request: Request) -> Response:
             return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
-        await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)
-        await preferences.resume(connection, visit.standing.subscription, door=trail.Door.PAGE, now=visit.now)
+        await undo.bring_back(connection, visit)
+        found = await standing.find(connection, visit.token.subscription_id)
+        if found is not None:
+            await preferences.resume(connection, found.subscription, door=trail.Door.PAGE, now=visit.now)
     return await _changed(request)
 
 

@@ -55,6 +55,25 @@ async def test_without_one_they_are_asked_once_a_day_at_most(publisher: Publishe
     assert (confirmed.status_code, confirmed.json()["state"]) == (200, "active")
 
 
+async def test_the_failing_are_asked_once_a_day_at_most_too(publisher: Publisher) -> None:
+    site = publisher.site
+    for hours, is_asked in ((0, True), (1, False), (23, True)):
+        await site.set(state=models.SubscriptionState.FAILING, notice_due=None)
+        site.later(hours=hours)
+        await publisher.call("POST", "/subscribers", {"email": "anna@example.org"})
+        assert ((await site.row()).notice_due == "confirm") is is_asked
+    assert await trail(publisher) == [("asked", "api")] * 2
+
+
+async def test_a_consent_does_not_confirm_what_somebody_typed_into_a_form(publisher: Publisher) -> None:
+    ben = (await publisher.call("POST", "/subscribers", BEN)).json()
+    typed = {"subscription_id": ben["id"], "asked_at": publisher.site.now, "page": "https://stranger.example/form"}
+    async with publisher.site.db.transaction() as connection:
+        await connection.execute(sa.insert(models.Consent).values(**typed, wording="", origin_hash="x"))
+    found = (await publisher.call("POST", "/subscribers", BEN | {"consent": CONSENT})).json()
+    assert found["consents"] == [{"asked_at": AT, "confirmed_at": AT, "source": CONSENT["source"]}]
+
+
 async def test_brought_five_times_at_once_they_are_one_reader(publisher: Publisher) -> None:
     ben = BEN | {"consent": CONSENT}
     answers = await asyncio.gather(*(publisher.call("POST", "/subscribers", ben) for _ in range(5)))
@@ -190,6 +209,22 @@ async def test_a_change_waits_for_who_changed_it_before(publisher: Publisher) ->
         answer = await publisher.call(method, path, {} if method == "PATCH" else None, headers={"If-Match": tag})
         assert answer.status_code == 412
     assert (await row(publisher, publisher.site.reader)).state is models.SubscriptionState.ACTIVE
+
+
+async def test_changes_at_the_same_moment_all_count(publisher: Publisher) -> None:
+    place = f"/subscribers/{publisher.site.reader}"
+    for _ in range(3):
+        await publisher.call("PATCH", place, {"frequency": "daily", "timezone": "Europe/Berlin", "topics": []})
+        changes = (
+            {"topics": ["heart"]},
+            {"frequency": "monthly"},
+            {"timezone": "Asia/Tokyo"},
+            {"frequency": "monthly"},
+        )
+        answers = await asyncio.gather(*(publisher.call("PATCH", place, change) for change in changes))
+        assert [answer.status_code for answer in answers] == [200] * 4
+        found = (await publisher.get(place)).json()
+        assert (found["topics"], found["frequency"], found["timezone"]) == (["heart"], "monthly", "Asia/Tokyo")
 
 
 async def test_to_leave_twice_is_to_leave_once(publisher: Publisher) -> None:
