@@ -144,6 +144,10 @@ async def put(
     source_id = await sources.push_source(connection, publication_id, now)
     shelf = await store.shelf(connection, source_id)
     before = await find(connection, publication_id, given.guid or "", is_own=True)
+    if before is not None and before.state is ArticleState.RETRACTED and before.position is None:
+        # Nobody has it, so it can come as if it had never been taken back.
+        again = sa.update(Article).where(Article.id == before.id)
+        await connection.execute(again.values(state=ArticleState.WAITING, updated_at=now))
     stored = await store.store(connection, shelf, [given], now=now, rules=_RULES)
     if before is None and not stored.new:
         return None

@@ -206,6 +206,18 @@ async def test_a_frame_may_stand_anywhere_and_remembers_where(site):
     assert [row.page for row in await waiting(site)] == ["https://mia.example/about", "", ""]
 
 
+async def test_a_frame_that_loads_once_more_or_is_filled_in_once_more_remembers_too(site):
+    where, kept = "https://mia.example/about", 'name="place" value="https://mia.example/about"'
+    query = {"timezone": "Asia/Tokyo", "place": f"{where}?who=bea"}
+    again = await site.client.get("/embed/mias-feed", params=query)
+    assert kept in again.text
+    assert 'url.searchParams.set("place",document.referrer' in again.text
+    wrong = await sign_up(site, "no address", path="/embed/mias-feed", place=where)
+    assert (wrong.status_code, kept in wrong.text) == (422, True)
+    page = (await site.client.get(PATH, params=query)).text
+    assert ("mia.example" in page, '"place"' in page) == (False, False)
+
+
 async def test_a_plain_form_on_another_site_works(site):
     headers = {"Referer": "https://user:secret@mia.example/blog?x=1", "Origin": "https://mia.example"}
     answer = await site.client.post(PATH, data={"email": "bea@example.org", "frequency": "monthly"}, headers=headers)

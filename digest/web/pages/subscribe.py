@@ -66,15 +66,15 @@ async def _act(request: Request, *, is_framed: bool) -> Response:
     page = Page(request, found, visitor, is_framed)
     if not found.spec.sign_up:
         return page.show("closed.html", 404)
-    wish = wishes.from_form(form, found.spec)
+    wish, place = wishes.from_form(form, found.spec), _place(request, form)
     if _is_hasty(request, form):
-        return await page.form(wish, is_hasty=True)
+        return await page.form(wish, place=place, is_hasty=True)
     answer = await reception.receive(
         request,
         found,
         wish,
         words=page.consent() if forms.FROM_PAGE in form else "",
-        place=_place(request, form),
+        place=place,
         is_robot=bool(form.get(TRAP)),
     )
     if answer is None:
@@ -82,7 +82,7 @@ async def _act(request: Request, *, is_framed: bool) -> Response:
         response.headers["Retry-After"] = RETRY_SECONDS
         return response
     if isinstance(answer, wishes.Mistakes):
-        return await page.form(wish, mistakes=answer)
+        return await page.form(wish, place=place, mistakes=answer)
     return page.show("asked.html", address=wish.email, receipt=answer)
 
 
@@ -147,21 +147,22 @@ class Page:
         if printed is None:
             printed = await self._form(wishes.Wish(frequency=frequency), scripted=True)
             pages.put(key, printed)
-        return printed.response(**self._own())
+        request = self.request
+        place = reception.page_of(request) or reception.web_page(request.query_params.get("place", ""))
+        return printed.response(**self._own(place))
 
     async def form(
-        self, wish: wishes.Wish, *, mistakes: wishes.Mistakes = wishes.NONE, is_hasty: bool = False
+        self, wish: wishes.Wish, *, place: str, mistakes: wishes.Mistakes = wishes.NONE, is_hasty: bool = False
     ) -> Response:
         """What was filled in, to look at once more."""
         status = 422 if mistakes else 200
         printed = await self._form(wish, status=status, mistakes=mistakes, is_hasty=is_hasty)
-        return printed.response(**self._own())
+        return printed.response(**self._own(place))
 
-    def _own(self) -> dict[str, str]:
+    def _own(self, place: str) -> dict[str, str]:
         """What is different in each copy of the form."""
         parts = visits.parts(self.request)
-        place = reception.page_of(self.request) if self.is_framed else ""
-        return {"stamp": parts.signer.form_token(parts.clock()), "place": place}
+        return {"stamp": parts.signer.form_token(parts.clock()), "place": place if self.is_framed else ""}
 
     async def _form(
         self, wish: wishes.Wish, *, mistakes: wishes.Mistakes = wishes.NONE, is_hasty: bool = False, **how: Any

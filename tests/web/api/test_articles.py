@@ -111,6 +111,19 @@ async def test_what_is_taken_back_stays_back(publisher: Publisher) -> None:
     assert (await publisher.call("DELETE", "/articles/nothing")).status_code == 404
 
 
+async def test_what_is_taken_back_before_its_release_may_be_handed_in_again(publisher: Publisher) -> None:
+    site = publisher.site
+    later = {"release_at": (site.now + timedelta(days=30)).isoformat()}
+    await publisher.call("PUT", "/articles/a", COFFEE | later)
+    back = await publisher.call("DELETE", "/articles/a")
+    assert (back.json()["state"], back.json()["position"]) == ("retracted", None)
+    again = await publisher.call("PUT", "/articles/a", COFFEE | {"title": "Coffee, checked"})
+    assert (again.status_code, again.json()["state"], again.json()["title"]) == (200, "waiting", "Coffee, checked")
+    await release.run(site.db, site.now)
+    told = (await publisher.get("/articles/a")).json()
+    assert (told["state"], told["position"]) == ("released", 1)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

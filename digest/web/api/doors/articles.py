@@ -117,7 +117,10 @@ async def get(call: Calling, publication: shapes.Slug, guid: Guid) -> Response:
 
 
 async def put(call: Calling, publication: shapes.Slug, guid: Guid, given: ArticleGiven) -> Response:
-    """Hand an article in, or change it. Sending the same twice changes nothing."""
+    """Hand an article in, or change it. Sending the same twice changes nothing.
+
+    One that was retracted before its release waits for it again.
+    """
     submission = _submission(guid, given)
     async with call.parts.db.reading() as connection:
         row = await call.publication(connection, publication)
@@ -126,8 +129,12 @@ async def put(call: Calling, publication: shapes.Slug, guid: Guid, given: Articl
         await store.lock(connection, row.id)
         before = await submit.find(connection, row.id, entry.guid or "", is_own=True)
         answers.check(call.request, _shape(before) if before else None)
-        if before and before.state is ArticleState.RETRACTED:
-            raise problems.Problem("conflict", "this article was retracted; hand it in anew under another guid")
+        if before and before.state is ArticleState.RETRACTED and before.position is not None:
+            raise problems.Problem(
+                "conflict",
+                "this article was retracted after its release and stays so, for some readers may have it; "
+                "what is to be told instead is an article of its own, with a guid, a URL and words of its own",
+            )
         stored = await submit.put(connection, row.id, entry, given.release_at, call.now)
         if stored is None:
             raise problems.Problem(
