@@ -44,7 +44,7 @@ NONE = Mistakes({})
 def from_form(form: Mapping[str, str], spec: publications.Spec) -> Wish:
     ticked = tuple(slug for slug in spec.topic_slugs if TOPIC + slug in form)
     # Whoever ticks all there are means those to come as well, and what has no topic.
-    topics = () if form.get("which") == "all" or ticked == spec.topic_slugs else ticked
+    topics = () if form.get("which") == "all" or ticked == spec.topic_slugs else ticked or _of_none(form, spec)
     return Wish(
         form.get("email", ""),
         form.get("frequency", ""),
@@ -52,6 +52,12 @@ def from_form(form: Mapping[str, str], spec: publications.Spec) -> Wish:
         form.get("timezone", ""),
         form.get("language", ""),
     )
+
+
+def _of_none(form: Mapping[str, str], spec: publications.Spec) -> tuple[str, ...]:
+    """A topic that no Publication has, for whoever wants only some and named none that is there: not everything."""
+    wants_some = form.get("which") == "some" or any(name.startswith(TOPIC) for name in form)
+    return ("",) if wants_some and spec.topic_slugs else ()
 
 
 def from_json(body: Any) -> Wish | None:

@@ -218,6 +218,16 @@ async def test_a_frame_that_loads_once_more_or_is_filled_in_once_more_remembers_
     assert ("mia.example" in page, '"place"' in page) == (False, False)
 
 
+@pytest.mark.parametrize("fields", [{"which": "some"}, {"topic-gone": "1"}, {"which": "some", "topic-gone": "1"}])
+async def test_who_wants_some_topics_and_names_none_is_asked_which(site, fields):
+    answer = await sign_up(site, frequency="daily", **fields)
+    assert (answer.status_code, "Please choose one topic at least" in answer.text) == (422, True)
+    assert 'name="which" value="some" checked' in answer.text
+    assert await waiting(site) == []
+    await cast.a_publication(site.db, slug="plain", topics=[])
+    assert (await sign_up(site, path="/subscribe/plain", frequency="daily", **fields)).status_code == 200
+
+
 async def test_a_plain_form_on_another_site_works(site):
     headers = {"Referer": "https://user:secret@mia.example/blog?x=1", "Origin": "https://mia.example"}
     answer = await site.client.post(PATH, data={"email": "bea@example.org", "frequency": "monthly"}, headers=headers)
