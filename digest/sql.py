@@ -156,8 +156,16 @@ def _sqlite_members(element: Any, compiler: Any, **kw: Any) -> str:
 
 def listed(column: orm.InstrumentedAttribute[Any], name: str) -> sa.ColumnElement[bool]:
     """Whether the column is one of the integers or texts in the parameter `name`."""
-    kind = Texts if isinstance(column.type, sa.Text) else Integers
-    return column.op("IN", is_comparison=True)(members(sa.bindparam(name, type_=kind)))
+    return column.op("IN", is_comparison=True)(members(sa.bindparam(name, type_=_list_of(column))))
+
+
+def one_of(column: orm.InstrumentedAttribute[Any], values: list[Any]) -> sa.ColumnElement[bool]:
+    """As `listed`, of these; for a thousand it takes a fraction of what `in_` does."""
+    return column.op("IN", is_comparison=True)(members(sa.literal(values, _list_of(column))))
+
+
+def _list_of(column: orm.InstrumentedAttribute[Any]) -> type[Integers]:
+    return Texts if isinstance(column.type, sa.Text) else Integers
 
 
 class each_pair(GenericFunction[Any]):

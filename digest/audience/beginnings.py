@@ -6,7 +6,7 @@ readers of a list resemble each other. Leaves no Subscription itself.
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +14,21 @@ from digest import errors, publications
 from digest.audience import lists, models, preferences, rows, start
 
 State = models.SubscriptionState
+
+
+class Beginning(NamedTuple):
+    """The columns of a Subscription that differ from reader to reader of a list."""
+
+    cadence_id: int
+    topic_set_id: int | None
+    locale: str | None
+    layout: str | None
+    paused_until: datetime | None
+    state: State
+    covered_to: int = 0
+    confirmed_at: datetime | None = None
+    left_at: datetime | None = None
+    notice_due: str | None = None
 
 
 class Beginnings:
@@ -27,7 +42,7 @@ class Beginnings:
 
     def forget(self) -> None:
         """The ids of rows that may be gone."""
-        self._ids: dict[preferences.Choice, dict[str, int | None]] = {}
+        self._ids: dict[preferences.Choice, dict[str, Any]] = {}
         self._cadences: dict[preferences.Choice, int] = {}
         self._topic_sets: dict[tuple[str, ...] | None, int | None] = {}
         self._starts: dict[tuple[str, ...] | None, int] = {}
@@ -57,7 +72,7 @@ class Beginnings:
                 self._topic_sets[topics] = await preferences.topic_set_id(connection, publication_id, topics)
             ids = {"cadence_id": self._cadences[timing], "topic_set_id": self._topic_sets[topics]}
             self._ids[choice] = ids
-        return dict(ids)
+        return ids
 
     async def _covered_to(self, connection: AsyncConnection, row: rows.Row, topics: tuple[str, ...] | None) -> int:
         if seen_until := row.seen_until or self.order.seen_until:
@@ -69,28 +84,18 @@ class Beginnings:
             )
         return self._starts[topics]
 
-    async def subscription(
-        self, connection: AsyncConnection, row: rows.Row, choice: preferences.Choice
-    ) -> dict[str, Any]:
-        values = await self.ids(connection, choice) | {
-            "publication_id": self.order.publication.id,
-            "locale": row.locale,
-            "layout": row.layout,
-            "paused_until": self.pause(row),
-            "created_at": self.order.now,
-            "state": State.PENDING,
-            "covered_to": 0,
-            "confirmed_at": None,
-            # Who left and was asked again has still left, unless they confirm.
-            "left_at": row.left_at if row.state is rows.Told.PENDING else None,
-            "notice_due": "confirm" if self.order.ask else None,
-        }
+    async def beginning(self, connection: AsyncConnection, row: rows.Row, choice: preferences.Choice) -> Beginning:
+        story = await self.active(connection, row, choice) if self.is_confirmed(row) else self._past(row)
+        ids = self._ids.get(choice) or await self.ids(connection, choice)
+        return Beginning(locale=row.locale, layout=row.layout, paused_until=self.pause(row), **ids, **story)
+
+    def _past(self, row: rows.Row) -> dict[str, Any]:
         if row.state is rows.Told.UNSUBSCRIBED:
-            values |= {"state": State.UNSUBSCRIBED, "left_at": row.left_at or self.order.now, "notice_due": None}
-            values["confirmed_at"] = row.consented_at
-        elif self.is_confirmed(row):
-            values |= await self.active(connection, row, choice)
-        return values
+            left = {"confirmed_at": row.consented_at, "left_at": row.left_at or self.order.now}
+            return {"state": State.UNSUBSCRIBED, **left}
+        # Who left and was asked again has still left, unless they confirm.
+        left_at = row.left_at if row.state is rows.Told.PENDING else None
+        return {"state": State.PENDING, "left_at": left_at, "notice_due": "confirm" if self.order.ask else None}
 
     def pause(self, row: rows.Row) -> datetime | None:
         """Until when there is to be no digest; of a pause that is over nothing is left."""

@@ -6,7 +6,7 @@ Never revives who left, was erased, or may not be written to. What becomes of ea
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -89,15 +89,10 @@ def _is_past(earlier: rows.Row, later: rows.Row) -> bool:
 
 
 def _over(earlier: rows.Row, later: rows.Row) -> rows.Row:
-    said = {name: value for name in preferences.Wish.__slots__ if (value := getattr(later.wish, name)) is not None}
-    return replace(
-        later,
-        name=later.name if later.name is not None else earlier.name,
-        locale=later.locale if later.locale is not None else earlier.locale,
-        layout=later.layout if later.layout is not None else earlier.layout,
-        paused_until=later.paused_until or earlier.paused_until,
-        consented_at=later.consented_at or earlier.consented_at,
-        left_at=later.left_at or earlier.left_at,
-        seen_until=later.seen_until or earlier.seen_until,
-        wish=replace(earlier.wish, **said),
-    )
+    """What only the earlier line says still holds."""
+    wish = preferences.Wish._make(_newer(earlier.wish, later.wish))
+    return rows.Row._make(_newer(earlier, later))._replace(wish=wish)
+
+
+def _newer(earlier: Iterable[Any], later: Iterable[Any]) -> Iterator[Any]:
+    return (new if new is not None else old for old, new in zip(earlier, later, strict=True))

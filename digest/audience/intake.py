@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import errors, sql
+from digest import bulk, errors, prepared, sql
 from digest.audience import (
     beginnings,
     lists,
@@ -32,6 +32,19 @@ SUPPRESSED = {
     rows.Told.COMPLAINED: Reason.COMPLAINED,
     rows.Told.BLOCKED: Reason.OPERATOR,
 }
+
+
+# Left out is who is there already and nobody else: whoever is left out for any other reason would be lost.
+_SUBSCRIBERS = bulk.Insert(models.Subscriber, ("key", "email", "name"), alike=("created_at",), known_by=("key",))
+_SUBSCRIPTIONS = bulk.Insert(
+    models.Subscription,
+    ("subscriber_id", *beginnings.Beginning._fields),
+    alike=("publication_id", "created_at"),
+    known_by=("subscriber_id", "publication_id"),
+)
+_SUBSCRIBER_IDS = prepared.Statement(
+    sa.select(models.Subscriber.key, models.Subscriber.id).where(sql.listed(models.Subscriber.key, "keys"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,36 +150,25 @@ class Intake:
     async def _add(self, connection: AsyncConnection, fresh: list[Fresh]) -> int:
         if not fresh:
             return 0
-        ids = await self._subscriber_ids(connection, [row for row, _ in fresh])
-        values = [
-            {"subscriber_id": ids[row.address.key]} | await self._begins.subscription(connection, row, choice)
-            for row, choice in fresh
-        ]
-        # Of the same reader and nobody else: whoever is left out for any other reason would be lost.
-        new = sql.insert(connection, models.Subscription)
-        new = new.on_conflict_do_nothing(index_elements=["subscriber_id", "publication_id"])
-        added = (await connection.execute(new.returning(models.Subscription.id), values)).scalars().all()
+        # In one order everywhere, or two imports at once could wait for each other for ever.
+        addresses = sorted((row.address.key, row.address.spelling, row.name or "") for row, _ in fresh)
+        await _SUBSCRIBERS.run(connection, addresses, created_at=self.order.now)
+        found = await _SUBSCRIBER_IDS.run(connection, {"keys": [key for key, *_ in addresses]})
+        ids: dict[str, int] = dict(found)
+        begun = [await self._begins.beginning(connection, row, choice) for row, choice in fresh]
+        added = await _SUBSCRIPTIONS.run(
+            connection,
+            sorted((ids[row.address.key], *values) for (row, _), values in zip(fresh, begun, strict=True)),
+            publication_id=self.order.publication.id,
+            created_at=self.order.now,
+        )
         await self._record(connection, added)
         return len(added)
-
-    async def _subscriber_ids(self, connection: AsyncConnection, new: list[rows.Row]) -> dict[str, int]:
-        values = [
-            {"email": r.address.spelling, "key": r.address.key, "name": r.name or "", "created_at": self.order.now}
-            # In one order everywhere, or two imports at once could wait for each other for ever.
-            for r in sorted(new, key=lambda row: row.address.key)
-        ]
-        unknown = sql.insert(connection, models.Subscriber).on_conflict_do_nothing(index_elements=["key"])
-        await connection.execute(unknown, values)
-        keys = [value["key"] for value in values]
-        found = await connection.execute(
-            sa.select(models.Subscriber.key, models.Subscriber.id).where(models.Subscriber.key.in_(keys))
-        )
-        return {row.key: row.id for row in found}
 
     async def _renew(
         self, connection: AsyncConnection, subscription: sa.Row[Any], row: rows.Row, choice: preferences.Choice
     ) -> bool:
-        values = await self._begins.ids(connection, choice)
+        values = dict(await self._begins.ids(connection, choice))
         said = {"locale": row.locale, "layout": row.layout, "paused_until": self._begins.pause(row)}
         values |= {name: value for name, value in said.items() if value is not None}
         if subscription.state == State.PENDING and self._begins.is_confirmed(row):
@@ -202,6 +204,6 @@ class Intake:
 
 def _theirs(publication_id: int, keys: list[str]) -> sa.ColumnElement[bool]:
     """Of the Subscriptions, those these addresses have already."""
-    subscribers = sa.select(models.Subscriber.id).where(models.Subscriber.key.in_(keys))
+    subscribers = sa.select(models.Subscriber.id).where(sql.one_of(models.Subscriber.key, keys))
     subscription = models.Subscription
     return sa.and_(subscription.publication_id == publication_id, subscription.subscriber_id.in_(subscribers))

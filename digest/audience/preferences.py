@@ -8,7 +8,7 @@ Makes Cadence and TopicSet rows as they are first chosen and points Subscription
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,8 +38,7 @@ class Choice:
     topics: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What a reader or an import says; None means nothing was said. `topics` () means every Article."""
 
     frequency: str | None = None

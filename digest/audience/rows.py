@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from digest import addresses, errors, locales, publications, zones
 from digest.audience import foreign, preferences
@@ -55,15 +55,14 @@ class Told(enum.StrEnum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One reader; None is what the line says nothing about. Instants are UTC."""
 
     line: int
     address: addresses.EmailAddress
-    name: str | None
-    locale: str | None
     wish: preferences.Wish
+    name: str | None = None
+    locale: str | None = None
     state: Told = Told.ACTIVE
     consented_at: datetime | None = None
     left_at: datetime | None = None
@@ -103,8 +102,10 @@ def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             cells = next(reader, None)
             if cells is None:
                 return
-            if any(map(str.strip, cells)):
-                named = _named(columns, cells, spans=reader.line_num + 2 - line)
+            cells = [cell.strip() for cell in cells]
+            if text := "".join(cells):
+                _refuse_damage(columns, cells, text, spans=reader.line_num + 2 - line)
+                named = dict(_named(columns, cells))
                 yield _row(line, dialect.translate(named) if dialect else named)
         except (errors.DigestError, csv.Error) as error:
             yield BadRow(line, str(error))
@@ -166,21 +167,25 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()[:60]
 
 
-def _named(columns: list[str], cells: list[str], *, spans: int) -> dict[str, str]:
+def _refuse_damage(columns: list[str], cells: list[str], text: str, *, spans: int) -> None:
     if spans > MAX_RECORD_LINES:
         raise RowError(f'the {spans} lines from here on are one record: a quote (") is not closed')
     if len(cells) > len(columns):
         raise RowError(f"has {len(cells)} cells, the header names {len(columns)}")
-    cells = [cell.strip() for cell in cells]
-    if _FOREIGN.search("".join(cells)):
+    if not text.isascii() and _FOREIGN.search(text):
         raise RowError("is not UTF-8; save the file as CSV UTF-8")
-    if "\x00" in "".join(cells):
+    if "\x00" in text:
         raise RowError("holds a NUL character")
-    return {name: _unguarded(cell) for name, cell in zip(columns, cells, strict=False) if cell}
+
+
+def _named(columns: list[str], cells: list[str]) -> Iterator[tuple[str, str]]:
+    for name, cell in zip(columns, cells, strict=False):
+        if cell:
+            yield name, _unguarded(cell) if cell[0] == "'" else cell
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[0:1] == "'" and cell.lstrip("'").startswith(FORMULA) else cell
+    return cell[1:] if cell.lstrip("'").startswith(FORMULA) else cell
 
 
 def guarded(cell: str) -> str:
@@ -190,19 +195,9 @@ def guarded(cell: str) -> str:
 
 def _row(line: int, cells: dict[str, str]) -> Row:
     said = {name: parse(cells[name]) for name, parse in _PARSERS.items() if name in cells}
-    return Row(
-        line,
-        said["email"] if "email" in said else addresses.parse(""),
-        said.get("name"),
-        said.get("locale"),
-        preferences.Wish(*map(said.get, preferences.Wish.__slots__)),
-        said.get("state", Told.ACTIVE),
-        consented_at=said.get("consented_at"),
-        left_at=said.get("left_at"),
-        seen_until=said.get("seen_until"),
-        layout=said.get("layout"),
-        paused_until=said.get("paused_until"),
-    )
+    address = said.pop("email") if "email" in said else addresses.parse("")
+    wish = preferences.Wish(*(said.pop(name, None) for name in preferences.Wish._fields))
+    return Row(line, address, wish, **said)
 
 
 def _frequency(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import announcements
+from digest import announcements, bulk
 from digest.audience import models
 
 
@@ -61,13 +61,12 @@ class Entry:
 _INSTANTS = ("paused_until", "left_at")
 
 
+_CHANGES = bulk.Insert(models.Change, ("subscription_id", "what", "door", "at", "before"))
+
+
 async def record(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
-    rows = [
-        {"subscription_id": e.subscription_id, "what": e.what, "door": e.door, "at": e.at, "before": e.before}
-        for e in entries
-    ]
-    if rows:
-        await connection.execute(sa.insert(models.Change), rows)
+    if entries:
+        await _CHANGES.run(connection, [(e.subscription_id, e.what, e.door, e.at, e.before) for e in entries])
         await _announce(connection, entries)
 
 

@@ -7,7 +7,7 @@ Topics its readers choose from.
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from digest import clock, errors, publications, templating, zones
@@ -96,7 +96,7 @@ def _readers() -> list[rows.Row]:
 def _retold(row: rows.Row, shipped: tuple[str, ...], own_topics: tuple[str, ...]) -> rows.Row:
     """The sample reader with as many of the feed's Topics; all of it when the feed has none."""
     chosen = [own_topics[shipped.index(slug) % len(own_topics)] for slug in row.wish.topics or () if own_topics]
-    return replace(row, wish=replace(row.wish, topics=tuple(dict.fromkeys(chosen)) or None))
+    return row._replace(wish=row.wish._replace(topics=tuple(dict.fromkeys(chosen)) or None))
 
 
 def _programme(spec: publications.Spec, feed: parse.Feed, readers: Iterable[rows.Row]) -> Programme:

@@ -29,7 +29,7 @@ FEED = "https://feed.example/rss"
 
 
 async def subscribe(db: database.Database, mias: Any, now: datetime, **wish: Any) -> None:
-    row = rows.Row(1, addresses.parse("ann@example.org"), None, None, preferences.Wish(**wish))
+    row = rows.Row(1, addresses.parse("ann@example.org"), preferences.Wish(**wish))
     hasher = suppression.Hasher(("k" * 40,))
     report = await importing.run(db, [row], importing.Order(mias, hasher, now, confirmed=True))
     assert not report.refused, report.refused

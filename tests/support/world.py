@@ -93,7 +93,7 @@ class World:
 
     async def subscribe(self, email_: str, frequency: str = "daily", **wish: Any) -> int:
         """A confirmed reader, by the same door as an imported list. Returns the Subscription's id."""
-        row = rows.Row(1, addresses.parse(email_), None, None, preferences.Wish(frequency=frequency, **wish))
+        row = rows.Row(1, addresses.parse(email_), preferences.Wish(frequency=frequency, **wish))
         order = importing.Order(self.publication, self.parts.hasher, self.now, confirmed=True)
         report = await importing.run(self.parts.db, [row], order)
         assert not report.refused, report.refused
