@@ -73,10 +73,12 @@ class Intake:
 
     @classmethod
     async def prepared(cls, connection: AsyncConnection, order: lists.Order) -> "Intake":
-        return cls(order, beginnings.Beginnings(order, await start.sequence(connection, order.publication.id)))
+        begins = beginnings.Beginnings(order, await start.sequence(connection, order.publication.id))
+        return cls(order, begins, await connection.scalar(sa.select(sa.func.max(models.Subscription.id))) or 0)
 
-    def __init__(self, order: lists.Order, begins: beginnings.Beginnings) -> None:
-        self.order, self._begins = order, begins
+    def __init__(self, order: lists.Order, begins: beginnings.Beginnings, newest: int) -> None:
+        """`newest` is the id of the newest Subscription before the list."""
+        self.order, self._begins, self._newest = order, begins, newest
 
     def forget(self) -> None:
         """After a transaction that was taken back."""
@@ -103,13 +105,18 @@ class Intake:
         for key, row in good.items():
             subscription, reason = known.subscriptions.get(key), known.suppressed.get(key)
             is_past = row.state in SUPPRESSED or row.state is rows.Told.UNSUBSCRIBED
-            if is_past and (subscription is not None or reason is not None):
+            is_settled = reason is not None or (subscription is not None and not self._is_of_this_list(subscription))
+            if is_past and is_settled:
                 report.unchanged += 1
             elif row.state in SUPPRESSED:
                 found.unwanted[key] = SUPPRESSED[row.state]
             else:
                 self._place(found, row, subscription, reason, report)
         return found
+
+    def _is_of_this_list(self, subscription: sa.Row[Any]) -> bool:
+        """Whether an earlier line made it, so that this one counts as much."""
+        return bool(subscription.id > self._newest and subscription.created_at == self.order.now)
 
     def _place(
         self,
@@ -171,7 +178,9 @@ class Intake:
         values = dict(await self._begins.ids(connection, choice))
         said = {"locale": row.locale, "layout": row.layout, "paused_until": self._begins.pause(row)}
         values |= {name: value for name, value in said.items() if value is not None}
-        if subscription.state == State.PENDING and self._begins.is_confirmed(row):
+        if row.state is rows.Told.UNSUBSCRIBED:
+            values |= {"state": State.UNSUBSCRIBED, "left_at": row.left_at or self.order.now, "notice_due": None}
+        elif subscription.state == State.PENDING and self._begins.is_confirmed(row):
             values |= await self._begins.active(connection, row, choice)
             values["covered_to"] = max(values["covered_to"], subscription.covered_to)
         elif subscription.state == State.PENDING and self.order.ask:

@@ -5,9 +5,11 @@ address may be written to and whether the Publication has the topic is for the i
 others; a bad header stops everything before anything is done.
 """
 
+import codecs
 import csv
 import enum
 import functools
+import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -78,20 +80,27 @@ class BadRow:
 
 
 def open_file(path: Path) -> TextIO:
-    """The file as text, whatever a spreadsheet made of it. Bytes that are no UTF-8 are found line by line."""
+    """The file as text. Raises ImportFileError."""
     try:
-        with path.open("rb") as probe:
-            start = probe.read(2)
-        encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        return path.open(encoding=encoding, errors="surrogateescape", newline="")
+        return as_text(path.open("rb"))
     except OSError as error:
         raise ImportFileError(f"cannot read {path}: {error.strerror}") from None
 
 
+def as_text(source: io.BufferedReader) -> TextIO:
+    """What a spreadsheet wrote, in either of its encodings. Bytes that belong to neither are found line by line."""
+    is_wide = source.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if is_wide else "utf-8-sig"
+    return io.TextIOWrapper(source, encoding, "surrogateescape", newline="")
+
+
 def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     """Each line but the header and blank ones. Raises ImportFileError when the header is wrong."""
-    source = iter(lines)
-    header = next(source, "")
+    source = _decoded(lines)
+    try:
+        header = next(source, "")
+    except RowError as error:
+        raise ImportFileError(f"the file {error}") from None
     delimiter = max(DELIMITERS, key=header.count)
     columns, dialect = _columns(header, delimiter)
     reader = csv.reader(source, delimiter=delimiter)
@@ -109,6 +118,14 @@ def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
                 yield _row(line, dialect.translate(named) if dialect else named)
         except (errors.DigestError, csv.Error) as error:
             yield BadRow(line, str(error))
+
+
+def _decoded(lines: Iterable[str]) -> Iterator[str]:
+    """Half a character of UTF-16 cannot be escaped; what comes after it cannot be told."""
+    try:
+        yield from lines
+    except UnicodeDecodeError:
+        raise RowError("cannot be read from here on: broken UTF-16; save the file as CSV UTF-8") from None
 
 
 def read_json(lines: Iterable[str]) -> Iterator[Row | BadRow]:

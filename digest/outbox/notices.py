@@ -37,24 +37,35 @@ async def run(db: database.Database, now: datetime, *, submit: wake.Submit = wak
     return total
 
 
-def _due() -> sa.Select[Any]:
+async def _take(connection: AsyncConnection) -> Sequence[Any]:
+    """The next Subscriptions with a notice due, locked, each with its topics.
+
+    Locked first and read after: a choice of topics that is changed in between would be read as a wish for all of them.
+    """
     subscription = audience.Subscription
-    return (
-        sa.select(subscription, audience.TopicSet.topics)
-        .outerjoin(audience.TopicSet, audience.TopicSet.id == subscription.topic_set_id)
+    due = (
+        sa.select(subscription.id)
         .where(subscription.notice_due.is_not(None))
         # As the index has them: by id alone, SQLite would walk all readers to find these few.
         .order_by(subscription.notice_due, subscription.id)
         .limit(AT_ONCE)
-        .with_for_update(skip_locked=True, of=subscription)
+        .with_for_update(skip_locked=True)
     )
+    ids = (await connection.execute(due)).scalars().all()
+    theirs = (
+        sa.select(subscription, audience.TopicSet.topics)
+        .outerjoin(audience.TopicSet, audience.TopicSet.id == subscription.topic_set_id)
+        .where(subscription.id.in_(ids))
+        .order_by(subscription.id)
+    )
+    return (await connection.execute(theirs)).all() if ids else []
 
 
 async def _queue(db: database.Database, submit: wake.Submit, now: datetime) -> int:
     """One Batch of notices. The wish is taken off the Subscription in the transaction that makes the Delivery."""
     subscription, delivery = audience.Subscription, models.Delivery
     async with db.transaction() as connection:
-        rows = (await connection.execute(_due())).all()
+        rows = await _take(connection)
         if not rows:
             return 0
         new = sa.insert(models.Batch).values(priority=PRIORITY).returning(models.Batch.id)

@@ -183,6 +183,28 @@ async def test_of_an_address_that_stands_twice_the_line_that_says_it_left_counts
         assert (await connection.execute(sa.select(models.Subscription.state))).scalars().all() == [State.UNSUBSCRIBED]
 
 
+async def test_a_later_line_of_the_same_list_that_says_a_reader_left_counts(db, now, monkeypatch):
+    monkeypatch.setattr(importing, "SLICE", 2)
+    publication = await cast.a_publication(db)
+    await bring(db, publication, "email\nours@example.org\n", now=now, confirmed=True)
+    text = (
+        "email,state,left_at\n"
+        "left@example.org,active,\nours@example.org,active,\ncross@example.org,active,\nstays@example.org,active,\n"
+        "Left@example.org,unsubscribed,2024-05-06\nours@example.org,unsubscribed,\ncross@example.org,complained,\n"
+        "left@example.org,active,\n"
+    )
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    found = {email.lower(): row for email, row in (await readers(db)).items()}
+    left = found["left@example.org"]
+    assert (left.state, left.left_at) == (State.UNSUBSCRIBED, datetime(2024, 5, 6, tzinfo=UTC))
+    assert report.refused == [(9, "unsubscribed on 2024-05-06: not revived")]
+    # One who was a reader before the list came stays one.
+    assert (found["ours@example.org"].state, found["stays@example.org"].state) == (State.ACTIVE, State.ACTIVE)
+    async with db.reading() as connection:
+        covered = await suppression.covers(connection, cast.HASHER, "cross@example.org")
+    assert covered is models.SuppressionReason.COMPLAINED
+
+
 async def test_who_left_and_was_asked_again_has_left_in_the_next_installation_too(db, now):
     publication = await cast.a_publication(db)
     text = f"email,state,left_at\nanna@example.org,pending,{now.isoformat()}\nben@example.org,active,\n"

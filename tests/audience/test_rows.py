@@ -142,6 +142,22 @@ def test_a_latin_1_line_is_refused_and_its_neighbours_are_not(tmp_path):
     assert good.name == "Ben"
 
 
+def test_a_file_torn_in_the_middle_of_a_character_is_read_up_to_there(tmp_path):
+    path = tmp_path / "readers.csv"
+    path.write_bytes("email\r\na@b.org\r\n".encode("utf-16") + b"c")
+    with rows.open_file(path) as file:
+        good, bad = rows.read(file)
+    assert good.address.key == "a@b.org"
+    assert bad == rows.BadRow(3, "cannot be read from here on: broken UTF-16; save the file as CSV UTF-8")
+
+
+def test_a_header_that_is_no_text_is_a_plain_mistake(tmp_path):
+    path = tmp_path / "readers.csv"
+    path.write_bytes("email\n".encode("utf-16") + "\ud800\n".encode("utf-16-le", "surrogatepass"))
+    with rows.open_file(path) as file, pytest.raises(rows.ImportFileError, match="the file cannot be read"):
+        list(rows.read(file))
+
+
 def test_a_file_that_is_not_there_is_a_plain_mistake(tmp_path):
     with pytest.raises(rows.ImportFileError, match=r"cannot read .*: No such file"):
         rows.open_file(tmp_path / "none.csv")

@@ -42,6 +42,14 @@ async def test_json_lines_say_the_same(publisher: Publisher) -> None:
     assert (ben["topics"], ben["confirmed_at"], cleo["topics"]) == (["heart", "lungs"], "2025-01-02T00:00:00Z", None)
 
 
+async def test_what_a_spreadsheet_wrote_is_read_and_what_is_torn_is_told(publisher: Publisher) -> None:
+    wide = "email,name\nben@example.org,Zoë\n".encode("utf-16")
+    answer = await bring(publisher, wide)
+    assert (answer.status_code, answer.json()["imported"]) == (200, 1)
+    answer = await bring(publisher, wide + b"c")
+    assert (answer.status_code, answer.json()["refusals"]) == (200, 1)
+
+
 @pytest.mark.parametrize(("query", "state"), [("", None), ("?ask=true", "confirm")])
 async def test_without_consent_they_wait(publisher: Publisher, query: str, state: str | None) -> None:
     await bring(publisher, "email\nben@example.org\n", query=query)

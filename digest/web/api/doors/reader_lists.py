@@ -54,7 +54,7 @@ async def bring_in(
     async with call.parts.db.reading() as connection:
         row = await call.publication(connection, publication)
     order = lists.Order(row, call.parts.hasher, call.now, confirmed, ask, seen_until, dry_run)
-    text = io.StringIO(call.body.decode("utf-8-sig", "surrogateescape"), newline="")
+    text = rows.as_text(io.BufferedReader(io.BytesIO(call.body)))
     is_csv = call.request.headers["content-type"].partition(";")[0].strip().lower() == CSV
     try:
         report = await importing.run(call.parts.db, rows.read(text) if is_csv else rows.read_json(text), order)
