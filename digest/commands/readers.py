@@ -24,7 +24,6 @@ from digest.audience import (
 )
 from digest.commands import lookup, output, session
 from digest.run import wiring
-from digest.web.api import once
 
 # More reasons than this nobody reads on a screen.
 SHOWN = 50
@@ -158,6 +157,9 @@ class _target:
 
 
 def erase(email: str, *, as_json: bool) -> int:
+    # It loads all that serves the web, which takes longer than most verbs.
+    from digest.web.api import once
+
     key = addresses.parse(email).key
 
     async def work(parts: wiring.Parts, connection: AsyncConnection) -> bool:
