@@ -5,21 +5,18 @@ with Procrastinate. Nothing is skipped when PostgreSQL is missing: the run fails
 """
 
 import asyncio
-import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 
 from digest import database
 from digest.run import schema
-from tests.support import postgres
+from tests.support import clones, postgres
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 DATABASES = tuple(os.environ.get("DIGEST_TEST_DATABASES", "sqlite,postgres").split(","))
 # Which engine may work over which database.
 ENGINES = (("sqlite", "in-process"), ("postgres", "in-process"), ("postgres", "procrastinate"))
-_numbers = itertools.count(1)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -82,23 +78,12 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
-def _admin(url: str, statement: str) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
-
-
-def _named(url: str, name: str) -> str:
-    return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
-    name = f"digest_template_{os.getpid()}"
-    _admin(postgres_server, f"CREATE DATABASE {name}")
-    _migrate(_named(postgres_server, name))
-    return name
+def postgres_clones(postgres_server: str) -> Iterator[clones.Clones]:
+    made = clones.Clones(postgres_server)
+    _migrate(made.template)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -110,18 +95,8 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         path.chmod(0o600)
         yield f"sqlite:///{path}"
         return
-    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
-    with fresh_postgres(server, template) as url:
+    with request.getfixturevalue("postgres_clones").one() as url:
         yield url
-
-
-@contextmanager
-def fresh_postgres(server: str, template: str) -> Iterator[str]:
-    """The URL of a new database like the template, dropped afterwards."""
-    name = f"digest_{os.getpid()}_{next(_numbers)}"
-    _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _named(server, name)
-    _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

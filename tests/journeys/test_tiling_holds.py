@@ -493,10 +493,8 @@ def make_url(request: pytest.FixtureRequest, db_url: str) -> Callable[[Path], co
     if db_url.startswith("sqlite"):
         template: Path = request.getfixturevalue("sqlite_template")
         return lambda home: _sqlite(template, home)
-    from tests import conftest
-
-    server, name = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
-    return lambda _home: conftest.fresh_postgres(server, name)
+    made = request.getfixturevalue("postgres_clones")
+    return lambda _home: made.one()
 
 
 @contextlib.contextmanager
