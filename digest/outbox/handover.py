@@ -85,7 +85,8 @@ _NOTICES = {
     "moving": (SubscriptionState.ACTIVE, SubscriptionState.FAILING),
     # To an address that cannot be the new one, for it is somebody's.
     "taken": (SubscriptionState.ACTIVE, SubscriptionState.FAILING),
-    "manage": (SubscriptionState.ACTIVE, SubscriptionState.FAILING, SubscriptionState.UNSUBSCRIBED),
+    # Also to who has left and was signed up again, perhaps by somebody else.
+    "manage": tuple(SubscriptionState),
 }
 
 

@@ -127,9 +127,19 @@ async def _is_undoable(connection: AsyncConnection, one: standing.Standing, now:
     return await preferences.find_undoable(connection, one.subscription.id, now) is not None
 
 
+def may_order(found: standing.Standing, generation: int) -> bool:
+    """Whether a link of that generation may have the link to all settings mailed to its reader.
+
+    A link from before they left and came back is nobody's. Who has left has no newer one, though, whoever may have
+    typed in their address since.
+    """
+    if found.subscription.left_at is not None:
+        return True
+    return generation == found.subscription.generation and found.state is not State.PENDING
+
+
 def _expired(parts: Parts, here: standing.Standing, token: links.ConfirmToken, text: str) -> Response:
     words: dict[str, Any] = {"root": root(parts, here), "token": text, "reader": visits.masked(here.email)}
-    # A link from before they left and came back is nobody's to renew.
-    may_renew = token.generation == here.subscription.generation
+    may_renew = may_order(here, token.generation)
     locale = here.subscription.locale
     return render.page("expired.html", here.spec, status=410, locale=locale, may_renew=may_renew, **words)

@@ -135,7 +135,7 @@ def test_whom_the_operator_sends_again_is_not_held_back_by_the_count():
         ("goodbye", State.UNSUBSCRIBED, None),
         ("goodbye", State.ACTIVE, "withheld"),  # undone meanwhile
         ("manage", State.UNSUBSCRIBED, None),
-        ("manage", State.PENDING, "withheld"),
+        ("manage", State.PENDING, None),
         ("moving", State.FAILING, None),
         ("address", State.ACTIVE, None),
         ("address", State.UNSUBSCRIBED, "withheld"),

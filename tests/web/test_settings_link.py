@@ -3,11 +3,16 @@
 import pytest
 
 from digest import links
-from digest.audience import models
-from tests.support import cast
+from digest.audience import entrance, models
+from digest.outbox import models as outbox, notices, unconfirmed
+from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
 State = models.SubscriptionState
+
+
+async def trap(work):
+    await work
 
 
 async def due(site):
@@ -72,6 +77,29 @@ async def test_who_left_may_still_ask_for_it(site):
     assert "Mail me a link" in (await site.get(f"/settings/{site.token()}")).text
     await site.press(f"/settings/{site.token()}")
     assert await due(site) == "manage"
+
+
+async def test_who_left_may_still_ask_whoever_signed_them_up_since(site):
+    token = site.token()
+    await site.press(f"/unsubscribe/{token}")
+    manage = site.signer.manage_token(site.reader, 1, site.now)
+    site.later(days=3)
+    await site.client.post("/subscribe/mias-feed", data={"email": "anna@example.org", "frequency": "weekly"})
+    await entrance.run(site.db, cast.HASHER, site.now, trap=trap)
+    assert ((await site.row()).state, (await site.row()).generation) == (State.PENDING, 2)
+    await site.press(f"/settings/{token}")
+    assert await due(site) == "confirm manage"
+    await notices.run(site.db, site.now)
+    await table.change(site.db, outbox.Delivery, state=outbox.DeliveryState.SENT, finished_at=site.now)
+    site.later(days=4)
+    await unconfirmed.run(site.db, site.now)
+    assert (await site.row()).state is State.UNSUBSCRIBED
+    assert "Mail me a link" in (await site.get(f"/settings/{token}")).text
+    assert "Mail me a fresh link" in (await site.get(f"/manage/{manage}")).text
+    await site.press(f"/settings/{token}")
+    assert await due(site) == "manage"
+    new = site.signer.manage_token(site.reader, 2, site.now)
+    assert f"/manage/{new}/erase" in (await site.get(f"/manage/{new}")).text
 
 
 @pytest.mark.parametrize(("state", "generation"), [(State.ACTIVE, 2), (State.PENDING, 1)])

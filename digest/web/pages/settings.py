@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest.audience import models, orders, standing, trail
+from digest.audience import orders, standing, trail
 from digest.web import forms, managing, render, visits
 
 
@@ -44,8 +44,7 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool = F
 
 def _may_ask(request: Request, found: standing.Standing) -> bool:
     named = _subscription(request)
-    is_current = named is not None and named[1] == found.subscription.generation
-    return is_current and found.state is not models.SubscriptionState.PENDING
+    return named is not None and managing.may_order(found, named[1])
 
 
 def _page(request: Request, found: standing.Standing | None, *, is_asked: bool) -> Response:
