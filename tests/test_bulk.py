@@ -15,6 +15,7 @@ _SUBSCRIPTIONS = bulk.Insert(
     models.Subscription,
     ("subscriber_id", "topic_set_id", "state", "covered_to", "paused_until", "left_at"),
     alike=("publication_id", "cadence_id", "created_at"),
+    returning=("id", "state"),
 )
 _CHANGES = bulk.Insert(models.Change, ("subscription_id", "what", "door", "at", "before"))
 
@@ -30,11 +31,11 @@ async def test_each_kind_of_value_comes_back_as_it_was(db, brief):
     pending, active = models.SubscriptionState.PENDING, models.SubscriptionState.ACTIVE
     rows = [(1, None, pending, 0, None, NOW), (2, 7, active, 2**40, moved, None)]
     async with db.brief() if brief else db.transaction() as connection:
-        ids = await _SUBSCRIPTIONS.run(connection, rows, publication_id=3, cadence_id=4, created_at=NOW)
+        added = await _SUBSCRIPTIONS.run(connection, rows, publication_id=3, cadence_id=4, created_at=NOW)
     found = await _rows(db, models.Subscription)
     told = [(r.subscriber_id, r.topic_set_id, r.state, r.covered_to, r.paused_until, r.left_at) for r in found]
     assert told == rows
-    assert ids == [row.id for row in found]
+    assert [(row.id, row.state) for row in added] == [(row.id, row.state) for row in found]
     assert {(row.publication_id, row.cadence_id, row.created_at) for row in found} == {(3, 4, NOW)}
 
 
@@ -69,8 +70,23 @@ async def test_who_is_known_is_left_out_and_has_no_id_here(db):
         rows = [("a@example.org",) * 3, ("b@example.org", "b@example.org", "New"), ("c@example.org",) * 3]
         added = await _SUBSCRIBERS.run(connection, rows, created_at=later)
     found = {row.key: row for row in await _rows(db, models.Subscriber)}
-    assert (found["b@example.org"].id, found["b@example.org"].name) == (first, "B")
-    assert added == [found["a@example.org"].id, found["c@example.org"].id]
+    assert (found["b@example.org"].id, found["b@example.org"].name) == (first.id, "B")
+    assert [row.id for row in added] == [found["a@example.org"].id, found["c@example.org"].id]
+
+
+async def test_many_rows_get_new_values(db):
+    async with db.transaction() as connection:
+        await _CHANGES.run(connection, [(id_, "asked", "cli", NOW, {"a": id_}) for id_ in (1, 2, 3)])
+        rows = [(1, "ü'", NOW + timedelta(days=1), {}), (3, "x", NOW, {"b": [None]}), (9, "none", NOW, {})]
+        await bulk.update(connection, models.Change, ("what", "at", "before"), rows)
+        await bulk.update(connection, models.Change, ("reason",), [(2, None), (3, "why")])
+        await bulk.update(connection, models.Change, ("what",), [])
+    found = [(row.id, row.what, row.at, row.before, row.reason) for row in await _rows(db, models.Change)]
+    assert found == [
+        (1, "ü'", NOW + timedelta(days=1), {}, None),
+        (2, "asked", NOW, {"a": 2}, None),
+        (3, "x", NOW, {"b": [None]}, "why"),
+    ]
 
 
 async def test_of_no_rows_nothing_is_asked(db):

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import announcements, publications
-from digest.audience import address_changes, entrance, models, suppression
+from digest.audience import address_changes, entrance, models, people, suppression
 
 
 async def erase(connection: AsyncConnection, hasher: suppression.Hasher, address_key: str, *, now: datetime) -> bool:
     """Forget whoever has this address; false when we knew nobody by it. Either way no import brings it in again."""
     await suppression.add(connection, hasher, address_key, reason=models.SuppressionReason.ERASED, now=now)
     await entrance.erase(connection, address_key)
-    subscriber_id = await connection.scalar(sa.select(models.Subscriber.id).where(models.Subscriber.key == address_key))
+    subscriber_id = await people.claim(connection, address_key, now=now)
     if subscriber_id is None:
         return False
     theirs = sa.select(models.Subscription.id).where(models.Subscription.subscriber_id == subscriber_id)

@@ -5,7 +5,7 @@ Never revives who left, was erased, or may not be written to. What becomes of ea
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,7 +30,7 @@ async def run(db: database.Database, source: Iterable[rows.Row | rows.BadRow], o
     async with db.reading() as connection:
         taker = await intake.Intake.prepared(connection, order)
     for chunk in _slices(source):
-        good = _sorted_out(chunk, report)
+        good = _sorted_out(chunk, report, taker.judge)
         # Added only now, so that a report never tells of rows whose transaction failed.
         report.add(await (_rehearsed if order.is_rehearsal else _taken)(db, taker, good))
     report.refused.sort()
@@ -64,22 +64,35 @@ def _slices(source: Iterable[rows.Row | rows.BadRow]) -> Iterator[list[rows.Row 
         yield chunk
 
 
-def _sorted_out(chunk: list[rows.Row | rows.BadRow], report: lists.Report) -> dict[str, rows.Row]:
+def _sorted_out(
+    chunk: list[rows.Row | rows.BadRow], report: lists.Report, judge: Callable[[rows.Row], None]
+) -> dict[str, rows.Row]:
     """The good rows by address key; of two for one address the later counts, as it would in an import of its own."""
     good: dict[str, rows.Row] = {}
     for row in chunk:
         if isinstance(row, rows.BadRow):
             report.refuse(row.line, row.reason)
             continue
-        earlier = good.get(row.address.key)
-        if earlier is not None and _is_past(earlier, row):
-            report.refuse(row.line, f"is {earlier.state} in line {earlier.line}: not revived")
-            continue
-        if earlier is not None:
-            report.updated += 1
-            row = _over(earlier, row)
-        good[row.address.key] = row
+        try:
+            earlier = good.get(row.address.key)
+            good[row.address.key] = row if earlier is None else _joined(earlier, row, report, judge)
+        except rows.RowError as error:
+            report.refuse(row.line, str(error))
     return good
+
+
+def _joined(earlier: rows.Row, later: rows.Row, report: lists.Report, judge: Callable[[rows.Row], None]) -> rows.Row:
+    """Two lines as one. Raises RowError when the later one cannot count."""
+    if _is_past(earlier, later):
+        raise rows.RowError(f"is {earlier.state} in line {earlier.line}: not revived")
+    judge(later)
+    try:
+        judge(earlier)
+    except rows.RowError as error:
+        report.refuse(earlier.line, str(error))
+        return later
+    report.updated += 1
+    return _over(earlier, later)
 
 
 def _is_past(earlier: rows.Row, later: rows.Row) -> bool:

@@ -4,7 +4,6 @@ Reads what is known of its addresses and locks it; leaves Subscribers, Subscript
 rows. An existing Subscription always counts for more than what a list says of its reader's past.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,9 @@ from digest.audience import (
     beginnings,
     lists,
     models,
+    people,
     preferences,
+    renewals,
     rows,
     standing,
     start,
@@ -35,24 +36,31 @@ SUPPRESSED = {
 
 
 # Left out is who is there already and nobody else: whoever is left out for any other reason would be lost.
-_SUBSCRIBERS = bulk.Insert(models.Subscriber, ("key", "email", "name"), alike=("created_at",), known_by=("key",))
 _SUBSCRIPTIONS = bulk.Insert(
     models.Subscription,
     ("subscriber_id", *beginnings.Beginning._fields),
     alike=("publication_id", "created_at"),
     known_by=("subscriber_id", "publication_id"),
+    returning=("id", "state"),
 )
-_SUBSCRIBER_IDS = prepared.Statement(
-    sa.select(models.Subscriber.key, models.Subscriber.id).where(sql.listed(models.Subscriber.key, "keys"))
+_READING_ELSEWHERE = prepared.Statement(
+    sa.select(models.Subscriber.key)
+    .join(models.Subscription, models.Subscription.subscriber_id == models.Subscriber.id)
+    .where(
+        sql.listed(models.Subscriber.key, "keys"),
+        models.Subscription.publication_id != sa.bindparam("publication_id"),
+        sql.among(models.Subscription.state, (State.ACTIVE, State.FAILING)),
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database knows of one slice's addresses."""
+    """What the database knows of one slice's addresses. `readers` have a Subscription to some other Publication."""
 
     suppressed: dict[str, models.SuppressionReason]
     subscriptions: dict[str, sa.Row[Any]]
+    readers: frozenset[str]
 
 
 Fresh = tuple[rows.Row, preferences.Choice]
@@ -63,8 +71,7 @@ class _Sorted:
     """The rows of a slice by what is to be done with them."""
 
     fresh: list[Fresh] = field(default_factory=list)
-    left: list[Fresh] = field(default_factory=list)
-    known: list[tuple[sa.Row[Any], Fresh]] = field(default_factory=list)
+    known: list[renewals.Known] = field(default_factory=list)
     unwanted: dict[str, models.SuppressionReason] = field(default_factory=dict)
 
 
@@ -84,20 +91,20 @@ class Intake:
         """After a transaction that was taken back."""
         self._begins.forget()
 
+    def judge(self, row: rows.Row) -> None:
+        """Whether the Publication has what a line wishes for. Raises RowError."""
+        self._begins.choice(row.wish, None)
+
     async def take(self, connection: AsyncConnection, good: dict[str, rows.Row]) -> lists.Report:
-        report = lists.Report()
+        report = lists.Report(kept=len(good))
         if not good:
             return report
         found = self._sorted(good, await self._look_up(connection, good), report)
         report.suppressed = await suppression.add_all(connection, self.order.hasher, found.unwanted, now=self.order.now)
-        # Those who had left elsewhere are kept as such, so that no later list brings them back.
-        report.left = await self._add(connection, found.left)
-        report.imported = await self._add(connection, found.fresh)
-        # Whoever another node added in the very same moment is theirs, and as good as unchanged to us.
-        report.unchanged += len(found.left) + len(found.fresh) - report.left - report.imported
-        for subscription, (row, choice) in found.known:
-            is_changed = await self._renew(connection, subscription, row, choice)
-            report.updated, report.unchanged = report.updated + is_changed, report.unchanged + (not is_changed)
+        await self._add(connection, found.fresh, report)
+        changed = await renewals.renew(connection, self.order, self._begins, found.known)
+        report.updated += changed
+        report.unchanged += len(found.known) - changed
         return report
 
     def _sorted(self, good: dict[str, rows.Row], known: _Known, report: lists.Report) -> _Sorted:
@@ -106,12 +113,14 @@ class Intake:
             subscription, reason = known.subscriptions.get(key), known.suppressed.get(key)
             is_past = row.state in SUPPRESSED or row.state is rows.Told.UNSUBSCRIBED
             is_settled = reason is not None or (subscription is not None and not self._is_of_this_list(subscription))
-            if is_past and is_settled:
+            if is_past and (is_settled or (row.state in SUPPRESSED and key in known.readers)):
                 report.unchanged += 1
-            elif row.state in SUPPRESSED:
+            elif row.state not in SUPPRESSED:
+                self._place(found, row, subscription, reason, report)
+            elif self.order.may_suppress:
                 found.unwanted[key] = SUPPRESSED[row.state]
             else:
-                self._place(found, row, subscription, reason, report)
+                report.refuse(row.line, f"is {row.state} in the file: this key may suppress nobody")
         return found
 
     def _is_of_this_list(self, subscription: sa.Row[Any]) -> bool:
@@ -129,14 +138,14 @@ class Intake:
         current = None if subscription is None else standing.choice(subscription)
         try:
             self._refuse(reason, subscription)
-            fresh = row, self._begins.choice(row.wish, current)
+            choice = self._begins.choice(row.wish, current)
         except errors.DigestError as error:
             report.refuse(row.line, str(error))
             return
         if subscription is not None:
-            found.known.append((subscription, fresh))
+            found.known.append((subscription, row, choice))
         else:
-            (found.left if row.state is rows.Told.UNSUBSCRIBED else found.fresh).append(fresh)
+            found.fresh.append((row, choice))
 
     async def _look_up(self, connection: AsyncConnection, good: dict[str, rows.Row]) -> _Known:
         suppressed = await suppression.covered(connection, self.order.hasher, good)
@@ -144,7 +153,11 @@ class Intake:
         # A reader may be leaving this very moment.
         await standing.lock_those(connection, theirs)
         found = await connection.execute(standing.query().where(theirs))
-        return _Known(suppressed, {row.address_key: row for row in found})
+        subscriptions = {row.address_key: row for row in found}
+        past = [key for key, row in good.items() if row.state in SUPPRESSED]
+        here = {"keys": past, "publication_id": self.order.publication.id}
+        readers = await _READING_ELSEWHERE.run(connection, here) if past else []
+        return _Known(suppressed, subscriptions, frozenset(key for (key,) in readers))
 
     @staticmethod
     def _refuse(reason: models.SuppressionReason | None, subscription: sa.Row[Any] | None) -> None:
@@ -154,61 +167,41 @@ class Intake:
         if subscription is not None and subscription.left_at is not None:
             raise rows.RowError(f"unsubscribed on {subscription.left_at:%Y-%m-%d}: not revived")
 
-    async def _add(self, connection: AsyncConnection, fresh: list[Fresh]) -> int:
-        if not fresh:
-            return 0
-        # In one order everywhere, or two imports at once could wait for each other for ever.
-        addresses = sorted((row.address.key, row.address.spelling, row.name or "") for row, _ in fresh)
-        await _SUBSCRIBERS.run(connection, addresses, created_at=self.order.now)
-        found = await _SUBSCRIBER_IDS.run(connection, {"keys": [key for key, *_ in addresses]})
-        ids: dict[str, int] = dict(found)
-        begun = [await self._begins.beginning(connection, row, choice) for row, choice in fresh]
+    async def _add(self, connection: AsyncConnection, fresh: list[Fresh], report: lists.Report) -> None:
+        """Those who had left elsewhere are kept as such, so that no later list brings them back."""
+        people_ = [(row.address.key, row.address.spelling, row.name or "") for row, _ in fresh]
+        ids = await people.bring(connection, people_, now=self.order.now)
+        await self._send_back(connection, fresh, ids, report)
         added = await _SUBSCRIPTIONS.run(
             connection,
-            sorted((ids[row.address.key], *values) for (row, _), values in zip(fresh, begun, strict=True)),
+            sorted(
+                [
+                    (ids[row.address.key], *await self._begins.beginning(connection, row, choice))
+                    for row, choice in fresh
+                ]
+            ),
             publication_id=self.order.publication.id,
             created_at=self.order.now,
         )
-        await self._record(connection, added)
-        return len(added)
-
-    async def _renew(
-        self, connection: AsyncConnection, subscription: sa.Row[Any], row: rows.Row, choice: preferences.Choice
-    ) -> bool:
-        values = dict(await self._begins.ids(connection, choice))
-        said = {"locale": row.locale, "layout": row.layout, "paused_until": self._begins.pause(row)}
-        values |= {name: value for name, value in said.items() if value is not None}
-        if row.state is rows.Told.UNSUBSCRIBED:
-            values |= {"state": State.UNSUBSCRIBED, "left_at": row.left_at or self.order.now, "notice_due": None}
-        elif subscription.state == State.PENDING and self._begins.is_confirmed(row):
-            values |= await self._begins.active(connection, row, choice)
-            values["covered_to"] = max(values["covered_to"], subscription.covered_to)
-        elif subscription.state == State.PENDING and self.order.ask:
-            values["notice_due"] = "confirm"
-        changed = {name: value for name, value in values.items() if getattr(subscription, name) != value}
-        if changed:
-            update = sa.update(models.Subscription).where(models.Subscription.id == subscription.id)
-            await connection.execute(update.values(**changed))
-            before = trail.snapshot(subscription, *(name for name in changed if name != "confirmed_at"))
-            await self._record(connection, [subscription.id], before)
-        return await self._rename(connection, subscription, row) or bool(changed)
-
-    @staticmethod
-    async def _rename(connection: AsyncConnection, subscription: sa.Row[Any], row: rows.Row) -> bool:
-        values = {"email": row.address.spelling}
-        if row.name is not None:
-            values["name"] = row.name
-        if all(getattr(subscription, name) == value for name, value in values.items()):
-            return False
-        update = sa.update(models.Subscriber).where(models.Subscriber.id == subscription.subscriber_id)
-        await connection.execute(update.values(**values))
-        return True
-
-    async def _record(
-        self, connection: AsyncConnection, ids: Iterable[int], before: dict[str, Any] | None = None
-    ) -> None:
-        made = [trail.Entry(i, trail.What.IMPORTED, trail.Door.IMPORT, self.order.now, before or {}) for i in ids]
+        left = sum(row.state == State.UNSUBSCRIBED for row in added)
+        report.left, report.imported = left, len(added) - left
+        # Whoever another node added in the very same moment is theirs, and as good as unchanged to us.
+        report.unchanged += len(fresh) - len(added)
+        made = [trail.Entry(row.id, trail.What.IMPORTED, trail.Door.IMPORT, self.order.now) for row in added]
         await trail.record(connection, made)
+
+    async def _send_back(
+        self, connection: AsyncConnection, fresh: list[Fresh], ids: dict[str, int], report: lists.Report
+    ) -> None:
+        """Who was erased while we looked is not brought in after all."""
+        if connection.dialect.name == "sqlite" or not fresh:
+            return
+        suppressed = await suppression.covered(connection, self.order.hasher, ids)
+        if suppressed:
+            await people.drop_idle(connection, [ids[key] for key in suppressed])
+        for row, choice in [one for one in fresh if one[0].address.key in suppressed]:
+            report.refuse(row.line, f"is suppressed ({suppressed[row.address.key]}): not revived")
+            fresh.remove((row, choice))
 
 
 def _theirs(publication_id: int, keys: list[str]) -> sa.ColumnElement[bool]:

@@ -31,11 +31,13 @@ class Order:
     seen_until: datetime | None = None
     is_rehearsal: bool = False
     on_refused: OnRefused | None = None
+    # Who bounced or complained elsewhere is suppressed for all Publications, which not everybody may do.
+    may_suppress: bool = True
 
 
 @dataclass(slots=True)
 class Report:
-    """`refused` holds the first KEPT_REASONS of `refusals`."""
+    """`refused` holds the first `kept` of `refusals`."""
 
     imported: int = 0
     updated: int = 0
@@ -45,15 +47,17 @@ class Report:
     refusals: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
     on_refused: OnRefused | None = field(default=None, repr=False)
+    kept: int = field(default_factory=lambda: KEPT_REASONS)
 
     def refuse(self, line: int, reason: str) -> None:
         self.refusals += 1
-        if len(self.refused) < KEPT_REASONS:
+        if len(self.refused) < self.kept:
             self.refused.append((line, reason))
         if self.on_refused:
             self.on_refused(line, reason)
 
     def add(self, other: "Report") -> None:
+        """What became of a slice, which has kept all its reasons."""
         for name in ("imported", "updated", "unchanged", "left", "suppressed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for line, reason in other.refused:

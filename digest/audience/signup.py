@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import addresses, errors, links, sql
-from digest.audience import models, preferences, standing, start, suppression, trail
+from digest.audience import models, people, preferences, standing, start, suppression, trail
 
 State = models.SubscriptionState
 REMINDER_PAUSE = timedelta(days=1)
+# Who asks and who writes the mail may be two machines.
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class SignupError(errors.DigestError):
@@ -81,8 +83,11 @@ async def bring(
     Of two who bring one reader at the same moment both have found nobody, and only the unique key can tell who was
     first. The other changes nothing, or a reader who has confirmed meanwhile would be told of as one who has not.
     """
+    address = request.address
+    ids = await people.bring(connection, [(address.key, address.spelling, request.name)], now=now)
+    # Only now: whoever was being erased is so by now.
     await _refuse_the_suppressed(connection, hasher, request)
-    subscriber_id = await _subscriber_id(connection, request, now)
+    subscriber_id = ids[address.key]
     values = await _values(connection, request, now) | {"created_at": now}
     brought = await _add(connection, subscriber_id, request, values)
     if brought.is_new:
@@ -124,16 +129,6 @@ async def keep_wording(connection: AsyncConnection, text: str, now: datetime) ->
 
 def wording_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-async def _subscriber_id(connection: AsyncConnection, request: Request, now: datetime) -> int:
-    await connection.execute(
-        sql.insert(connection, models.Subscriber)
-        .values(email=request.address.spelling, key=request.address.key, name=request.name, created_at=now)
-        .on_conflict_do_nothing(index_elements=["key"])
-    )
-    find = sa.select(models.Subscriber.id).where(models.Subscriber.key == request.address.key)
-    return int((await connection.execute(find)).scalar_one())
 
 
 async def _values(connection: AsyncConnection, request: Request, now: datetime) -> dict[str, Any]:
@@ -211,7 +206,7 @@ async def confirm(
 ) -> Confirming:
     """Make the Subscription active. Its story begins anew, but never before where it once ended."""
     found = await standing.find(connection, token.subscription_id, lock=True)
-    answer = judge(found, token)
+    answer = await judge(connection, found, token)
     if answer is not Confirming.CONFIRMED or found is None:
         return answer
     await connection.execute(
@@ -228,10 +223,25 @@ async def confirm(
     return answer
 
 
-def judge(found: standing.Standing | None, token: links.ConfirmToken) -> Confirming:
+async def judge(connection: AsyncConnection, found: standing.Standing | None, token: links.ConfirmToken) -> Confirming:
+    """What `confirm` would answer."""
     if found is None or found.subscription.generation != token.generation or found.state is State.UNSUBSCRIBED:
         return Confirming.STALE
-    return Confirming.ALREADY if found.state is State.ACTIVE else Confirming.CONFIRMED
+    if found.state is State.ACTIVE:
+        return Confirming.ALREADY
+    # Somebody has asked anew since, perhaps somebody else: only the newest wish can be confirmed, by its own mail.
+    return Confirming.STALE if await _was_asked(connection, token) else Confirming.CONFIRMED
+
+
+async def _was_asked(connection: AsyncConnection, token: links.ConfirmToken) -> bool:
+    """Whether anybody asked after the mail with this link was written."""
+    change = models.Change
+    since = sa.select(change.id).where(
+        change.subscription_id == token.subscription_id,
+        change.what == trail.What.ASKED,
+        change.at > token.asked_at + CLOCKS_DIFFER,
+    )
+    return (await connection.execute(since.limit(1))).first() is not None
 
 
 async def _confirmed(connection: AsyncConnection, found: standing.Standing, now: datetime) -> dict[str, Any]:

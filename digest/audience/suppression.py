@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from digest import prepared, sql
+from digest import bulk, prepared, sql
 from digest.audience import models
 
 _PURPOSE = b"digest.suppression"
@@ -98,13 +98,12 @@ async def add_all(
     connection: AsyncConnection, hasher: Hasher, reasons: Mapping[str, models.SuppressionReason], *, now: datetime
 ) -> int:
     """Suppress these address keys, of which none is covered yet; how many that were."""
-    if not reasons:
-        return 0
-    values = [
-        {"address_hash": hasher.newest(key), "reason": reason, "created_at": now} for key, reason in reasons.items()
-    ]
-    new = sql.insert(connection, models.Suppression).on_conflict_do_nothing().returning(models.Suppression.id)
-    return len((await connection.execute(new, values)).scalars().all())
+    # In one order everywhere, or two lists at once could wait for each other for ever.
+    rows = sorted((hasher.newest(key), reason) for key, reason in reasons.items())
+    return len(await _ADDED.run(connection, rows, created_at=now))
+
+
+_ADDED = bulk.Insert(models.Suppression, ("address_hash", "reason"), alike=("created_at",), known_by=("address_hash",))
 
 
 async def lift(connection: AsyncConnection, hasher: Hasher, address_key: str) -> bool:

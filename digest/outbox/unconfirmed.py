@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import announcements, database, sql
-from digest.audience import models, trail
+from digest.audience import models, people, trail
 from digest.outbox import models as outbox
 
 State = models.SubscriptionState
@@ -71,15 +71,14 @@ def _asked_lately(before: datetime) -> sa.Select[Any]:
 async def _forget(connection: AsyncConnection, ids: Sequence[int]) -> None:
     if not ids:
         return
-    subscription, subscriber = models.Subscription, models.Subscriber
-    people = sa.select(subscription.subscriber_id).where(subscription.id.in_(ids))
-    theirs = (await connection.execute(people)).scalars().all()
+    subscription = models.Subscription
+    whose = sa.select(subscription.subscriber_id).where(subscription.id.in_(ids))
+    theirs = await people.hold(connection, (await connection.execute(whose)).scalars().all())
     await announcements.forget(connection, sa.select(subscription.id).where(subscription.id.in_(ids)))
     for model in (models.Change, models.Consent):
         await connection.execute(sa.delete(model).where(model.subscription_id.in_(ids)))
     await connection.execute(sa.delete(subscription).where(subscription.id.in_(ids)))
-    has_more = sa.exists().where(subscription.subscriber_id == subscriber.id)
-    await connection.execute(sa.delete(subscriber).where(subscriber.id.in_(theirs), ~has_more))
+    await people.drop_idle(connection, theirs)
 
 
 async def _leave_again(connection: AsyncConnection, ids: Sequence[int], now: datetime) -> None:

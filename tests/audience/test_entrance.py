@@ -130,9 +130,13 @@ async def test_asked_again_only_the_newest_wish_is_on_record_and_confirmed(db, n
         await enter(db, publication, now=now + days * DAY, frequency=frequency)
         await run(db, now + days * DAY)
     (row,) = await subscriptions(db)
+    older, newer = (links.ConfirmToken(row.id, row.generation, now + days * DAY) for days in (0, 2))
     async with db.transaction() as connection:
-        token = links.ConfirmToken(row.id, row.generation, now)
-        await signup.confirm(connection, cast.HASHER, token, now=now + 3 * DAY)
+        # What the first mail asked for is not what would be confirmed now.
+        answer = await signup.confirm(connection, cast.HASHER, older, now=now + 2 * DAY)
+        assert answer is signup.Confirming.STALE
+        answer = await signup.confirm(connection, cast.HASHER, newer, now=now + 3 * DAY)
+        assert answer is signup.Confirming.CONFIRMED
     async with db.reading() as connection:
         (consent,) = (await connection.execute(sa.select(models.Consent))).all()
     assert (consent.asked_at, consent.confirmed_at) == (now + 2 * DAY, now + 3 * DAY)

@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import io
 from datetime import UTC, datetime, timedelta
 
@@ -379,6 +380,63 @@ async def test_reasons_beyond_what_a_screen_holds_are_heard_but_not_kept(db, now
     text = "email\n" + "nonsense\n" * 10
     report = await bring(db, publication, text, now=now, on_refused=lambda line, reason: heard.append(line))
     assert (report.refusals, len(report.refused), heard) == (10, 3, list(range(2, 12)))
+
+
+async def test_every_reason_is_heard_however_many_a_slice_has(db, now):
+    heard = []
+    publication = await cast.a_publication(db)
+    text = "email,topics\n" + "".join(f"r{number}@example.org,stamps\n" for number in range(2 * importing.SLICE + 7))
+    report = await bring(db, publication, text, now=now, on_refused=lambda line, reason: heard.append(line))
+    assert report.refusals == len(heard) == 2 * importing.SLICE + 7
+    assert len(report.refused) == lists.KEPT_REASONS
+
+
+async def test_a_line_that_cannot_count_does_not_take_another_of_its_address_with_it(db, now):
+    publication = await cast.a_publication(db)
+    text = (
+        "email,frequency,topics\n"
+        "good@example.org,weekly,heart\nGood@example.org,,stamps\n"
+        "later@example.org,hourly,\nbad@example.org,daily,stamps\nBad@example.org,weekly,\n"
+    )
+    report = await bring(db, publication, text, now=now, confirmed=True)
+    found = await readers(db)
+    assert {email: (row.frequency, row.topics) for email, row in found.items()} == {
+        "good@example.org": ("weekly", ["heart"]),
+        "Bad@example.org": ("weekly", None),
+    }
+    assert (report.imported, report.updated, [line for line, _ in report.refused]) == (2, 0, [3, 4, 5])
+
+
+async def test_a_list_of_changes_takes_a_few_statements(db, now):
+    publication = await cast.a_publication(db)
+    names = [f"r{number}@example.org" for number in range(300)]
+    await bring(db, publication, "email,name,frequency\n" + "".join(f"{n},A,daily\n" for n in names), now=now)
+    statements = []
+    listen = functools.partial(sa.event.listen, db.engine.sync_engine, "before_cursor_execute")
+    listen(lambda _connection, _cursor, statement, *_: statements.append(statement))
+    changed = "".join(f"{name.upper()},B,{('weekly', 'monthly')[i % 2]}\n" for i, name in enumerate(names))
+    report = await bring(db, publication, f"email,name,frequency\n{changed}", now=now, confirmed=True)
+    assert report.updated == len(names)
+    assert len(statements) < 30
+    found = await readers(db)
+    assert {(row.name, row.state) for row in found.values()} == {("B", State.ACTIVE)}
+    assert {email: row.frequency for email, row in found.items()} == {
+        name.upper(): ("weekly", "monthly")[i % 2] for i, name in enumerate(names)
+    }
+    async with db.reading() as connection:
+        before = (await connection.execute(sa.select(models.Change.before).order_by(models.Change.id))).scalars().all()
+    assert [bool(one) for one in before] == [False] * len(names) + [True] * len(names)
+    assert {one["state"] for one in before[len(names) :]} == {"pending"}
+
+
+async def test_a_list_does_not_silence_a_reader_of_another_publication(db, now):
+    here, there = await cast.a_publication(db), await cast.a_publication(db, slug="other")
+    await bring(db, there, "email\nanna@example.org\n", now=now, confirmed=True)
+    report = await bring(db, here, "email,state\nanna@example.org,complained\nben@example.org,bounced\n", now=now)
+    assert (report.unchanged, report.suppressed) == (1, 1)
+    async with db.reading() as connection:
+        covered = await suppression.covered(connection, cast.HASHER, ["anna@example.org", "ben@example.org"])
+    assert covered == {"ben@example.org": models.SuppressionReason.REFUSED}
 
 
 async def test_long_lists_are_taken_in_and_given_out_in_slices(db, now, monkeypatch):

@@ -37,7 +37,7 @@ async def _page(request: Request, token: links.ConfirmToken | None) -> Response:
         return render.page("stale.html", status=410, locale=render.tongue(request))
     async with visits.parts(request).db.glance() as connection:
         found = await standing.find(connection, token.subscription_id)
-    answer = signup.judge(found, token)
+        answer = await signup.judge(connection, found, token)
     if found is None or answer is signup.Confirming.STALE:
         return render.page("stale.html", status=410, locale=render.tongue(request))
     name = "confirmed.html" if answer is signup.Confirming.ALREADY else "confirm.html"

@@ -50,6 +50,16 @@ async def test_what_a_spreadsheet_wrote_is_read_and_what_is_torn_is_told(publish
     assert (answer.status_code, answer.json()["refusals"]) == (200, 1)
 
 
+@pytest.mark.parametrize("scopes", [("subscribers:write",), ("subscribers:write", "suppressions:write")])
+async def test_only_who_may_suppress_does_so_by_a_list(publisher: Publisher, scopes: tuple[str, ...]) -> None:
+    asker = await publisher.with_key(*scopes)
+    found = (await bring(asker, "email,state\ngone@example.org,bounced\nben@example.org,active\n")).json()
+    may_suppress = len(scopes) > 1
+    assert (found["imported"], found["suppressed"], found["refusals"]) == (1, may_suppress, not may_suppress)
+    covered = await publisher.call("POST", "/api/v1/suppressions/lookup", {"email": "gone@example.org"})
+    assert covered.status_code == (200 if may_suppress else 404)
+
+
 @pytest.mark.parametrize(("query", "state"), [("", None), ("?ask=true", "confirm")])
 async def test_without_consent_they_wait(publisher: Publisher, query: str, state: str | None) -> None:
     await bring(publisher, "email\nben@example.org\n", query=query)

@@ -49,11 +49,15 @@ async def bring_in(
 ) -> Response:
     """Bring in many readers at once; a bad line stops no other. 10 MB at most: split what is longer.
 
-    Without `confirmed` and `ask` they are pending and get nothing. Who left or is suppressed is not revived.
+    Without `confirmed` and `ask` they are pending and get nothing. Who left or is suppressed is not revived. Lines that
+    say an address bounced or complained need `suppressions:write` besides, for they hold for all publications.
     """
     async with call.parts.db.reading() as connection:
         row = await call.publication(connection, publication)
-    order = lists.Order(row, call.parts.hasher, call.now, confirmed, ask, seen_until, dry_run)
+    may_suppress = "suppressions:write" in call.key.scopes
+    order = lists.Order(
+        row, call.parts.hasher, call.now, confirmed, ask, seen_until, dry_run, may_suppress=may_suppress
+    )
     text = rows.as_text(io.BufferedReader(io.BytesIO(call.body)))
     is_csv = call.request.headers["content-type"].partition(";")[0].strip().lower() == CSV
     try:
