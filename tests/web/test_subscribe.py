@@ -19,6 +19,12 @@ async def waiting(site):
         return (await connection.execute(sa.select(models.SignUp).order_by(models.SignUp.id))).all()
 
 
+async def words_of(site, row):
+    """What stood beside the button, as it is kept."""
+    async with site.db.reading() as connection:
+        return await connection.scalar(sa.select(models.Wording.text).where(models.Wording.key == row.wording))
+
+
 async def sign_up(site, email="bea@example.org", path=PATH, **fields):
     return await site.press(path, email=email, **fields)
 
@@ -72,12 +78,13 @@ async def test_a_wish_waits_for_the_pass_with_all_that_was_chosen(site):
         frequency="weekly",
         timezone="Asia/Tokyo",
         language="de",
+        spoken="en",
         which="some",
         **{"topic-heart": "1", "topic-sleep": "1"},
     )
     assert answer.status_code == 200
     assert "Bea@Example.org" in answer.text
-    assert "Montag, 9. November" in answer.text
+    assert "Monday, 9 November" in answer.text
     (row,) = await waiting(site)
     assert (row.email, row.key, row.locale, row.page) == ("Bea@Example.org", "bea@example.org", "de", PATH)
     assert row.choice == {
@@ -89,8 +96,31 @@ async def test_a_wish_waits_for_the_pass_with_all_that_was_chosen(site):
     }
     async with site.db.reading() as connection:
         assert await connection.scalar(sa.select(sa.func.count()).select_from(models.Subscriber)) == 1
-        words = await connection.scalar(sa.select(models.Wording.text).where(models.Wording.key == row.wording))
-    assert words.startswith("Mit der Anmeldung")
+
+
+@pytest.mark.parametrize("path", [PATH, "/embed/mias-feed"])
+async def test_the_consent_kept_is_the_one_that_was_read_whatever_language_mails_are_wanted_in(site, path):
+    page = (await site.client.get(path, params={"language": "de"}, headers={"Accept-Language": "fr"})).text
+    (spoken,) = re.findall(r'name="spoken" value="([^"]*)"', page)
+    answer = await sign_up(site, path=path, language="ar", spoken=spoken)
+    assert '<html lang="de"' in answer.text
+    (row,) = await waiting(site)
+    words = await words_of(site, row)
+    assert (row.locale, words[:17], words in page) == ("ar", "Mit der Anmeldung", True)
+
+
+async def test_a_form_to_look_at_again_speaks_as_before_and_keeps_the_language_of_the_mails(site):
+    again = (await sign_up(site, "no address", language="ar", spoken="de")).text
+    assert ('<html lang="de"' in again, 'name="spoken" value="de"' in again) == (True, True)
+    assert '<option value="ar" lang="ar" selected>' in again
+    assert again.count(" selected>") == 2, "one zone, one language"
+
+
+@pytest.mark.parametrize("fields", [{}, {"spoken": ""}, {"spoken": "tlh"}, {"spoken": "../de"}])
+async def test_no_words_are_kept_of_a_form_that_does_not_say_which_language_it_spoke(site, fields):
+    assert (await sign_up(site, language="de", **fields)).status_code == 200
+    (row,) = await waiting(site)
+    assert (row.locale, row.wording) == ("de", "")
 
 
 async def test_who_is_known_and_who_is_not_get_the_same_answer_and_the_same_work(site, monkeypatch):
@@ -234,6 +264,13 @@ async def test_a_plain_form_on_another_site_works(site):
     assert answer.status_code == 200
     (row,) = await waiting(site)
     assert (row.page, row.wording, row.choice["frequency"]) == ("https://mia.example/blog", "", "monthly")
+
+
+async def test_a_plain_form_is_answered_in_the_language_it_was_printed_in(site):
+    fields = {"email": "bea@example.org", "language": "de"}
+    answer = await site.client.post(PATH, data=fields, headers={"Accept-Language": "fr"})
+    assert '<html lang="de"' in answer.text
+    assert [(row.locale, row.wording) for row in await waiting(site)] == [("de", "")]
 
 
 async def test_what_was_typed_stands_in_no_page_as_markup(site):

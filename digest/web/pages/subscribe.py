@@ -22,6 +22,8 @@ HASTE = timedelta(seconds=2)
 # A field people neither see nor reach; its name is one that robots like.
 TRAP = "website"
 STAMP = "shown"
+# The language the page spoke, which is not always the one that mails are wanted in.
+SPOKEN = "spoken"
 # Of some 40 KB each: so many ways to ask for one, by language, zone and Publication.
 KEPT_PAGES = 128
 # Limits are counted by the hour.
@@ -62,7 +64,7 @@ async def _show(request: Request, *, is_framed: bool) -> Response:
 
 async def _act(request: Request, *, is_framed: bool) -> Response:
     found, form = await offers.find(request), await forms.read(request)
-    visitor = offers.visitor(request, found.spec, timezone=form.get("timezone", ""), language=form.get("language", ""))
+    visitor = offers.visitor(request, found.spec, timezone=form.get("timezone", ""), language=_spoken(form))
     page = Page(request, found, visitor, is_framed)
     if not found.spec.sign_up:
         return page.show("closed.html", 404)
@@ -73,7 +75,7 @@ async def _act(request: Request, *, is_framed: bool) -> Response:
         request,
         found,
         wish,
-        words=page.consent() if forms.FROM_PAGE in form else "",
+        words=_words(page, form),
         place=place,
         is_robot=bool(form.get(TRAP)),
     )
@@ -84,6 +86,20 @@ async def _act(request: Request, *, is_framed: bool) -> Response:
     if isinstance(answer, wishes.Mistakes):
         return await page.form(wish, place=place, mistakes=answer)
     return page.show("asked.html", address=wish.email, receipt=answer)
+
+
+def _spoken(form: Mapping[str, str]) -> str:
+    """The language the reader saw the form in. Plain ones on other sites were printed in the one they ask for."""
+    return form.get(SPOKEN, form.get("language", ""))
+
+
+def _words(page: "Page", form: Mapping[str, str]) -> str:
+    """Those beside the button; none where they are not ours, or we cannot tell in which language they stood there.
+
+    A plain form on another site says neither, and its owner may have put other words in their place.
+    """
+    is_ours = forms.FROM_PAGE in form and form.get(SPOKEN) == page.visitor.language
+    return page.consent() if is_ours else ""
 
 
 def _place(request: Request, form: Mapping[str, str]) -> str:
@@ -167,7 +183,8 @@ class Page:
     async def _form(
         self, wish: wishes.Wish, *, mistakes: wishes.Mistakes = wishes.NONE, is_hasty: bool = False, **how: Any
     ) -> render.Printed:
-        parts, spec = visits.parts(self.request), self.found.spec
+        parts, spec, languages = visits.parts(self.request), self.found.spec, dict(choices.languages())
+        mails_in = wish.language if wish.language in languages else self.visitor.language
         return self._printed(
             "subscribe.html",
             wish=wish,
@@ -181,7 +198,7 @@ class Page:
             place=render.gap("place"),
             stamp=render.gap("stamp"),
             zone_groups=choices.zones_of(self.visitor.language),
-            languages=choices.languages(),
-            tongue=dict(choices.languages())[self.visitor.language],
+            languages=languages,
+            mails_in=mails_in,
             **how,
         )
