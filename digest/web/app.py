@@ -99,7 +99,7 @@ def create(parts: Parts) -> FastAPI:
     for failure in FAILURES:
         app.add_exception_handler(failure, problems.unavailable)
     app.add_exception_handler(Exception, problems.broken)
-    app.add_middleware(hosts.Hosts, db=parts.db, base_url=parts.base_url, own=parts.hosts)
+    app.add_middleware(hosts.Hosts, db=parts.db, base_url=parts.base_url, own=parts.hosts, failures=FAILURES)
     # Around all of it: what is added as a middleware stands inside of what answers a bug, and that page has a token in
     # its address too.
     app.middleware_stack = guard.Guard(app.build_middleware_stack(), hsts_days=parts.hsts_days)
