@@ -44,6 +44,8 @@ def the_answer(response):
         (URLENCODED + b"\r\n", FORMS),
         (MULTIPART.replace(b"\r\n", b"\n"), PARTS),
         (b"", FORMS),
+        # More than a form has.
+        (b"a=1&" * 2000 + URLENCODED, FORMS),
     ],
 )
 async def test_one_click_ends_the_subscription(site, body, kind, slash):

@@ -258,6 +258,17 @@ async def test_who_wants_some_topics_and_names_none_is_asked_which(site, fields)
     assert (await sign_up(site, path="/subscribe/plain", frequency="daily", **fields)).status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["data", "files"])
+async def test_as_many_topics_as_there_are_can_be_ticked(site, kind):
+    slugs = [f"t{number:02}" for number in range(60)]
+    await cast.a_publication(site.db, slug="many", topics=[{"slug": slug, "name": slug} for slug in slugs])
+    # The address last, which is where a form that is cut off loses it.
+    fields = {"page": "subscribe", **{f"topic-{slug}": "1" for slug in slugs[:55]}, "email": "bea@example.org"}
+    form = {"data": fields} if kind == "data" else {"files": {name: (None, text) for name, text in fields.items()}}
+    assert (await site.client.post("/subscribe/many", **form)).status_code == 200
+    assert [row.choice["topics"] for row in await waiting(site)] == [slugs[:55]]
+
+
 async def test_a_plain_form_on_another_site_works(site):
     headers = {"Referer": "https://user:secret@mia.example/blog?x=1", "Origin": "https://mia.example"}
     answer = await site.client.post(PATH, data={"email": "bea@example.org", "frequency": "monthly"}, headers=headers)

@@ -48,6 +48,14 @@ async def test_everything_can_be_chosen_again_and_a_choice_undone(site):
     assert await held(site) == ["heart"]
 
 
+async def test_as_many_as_there_are_can_be_ticked(site):
+    slugs = [f"t{number:02}" for number in range(60)]
+    many = await cast.a_publication(site.db, slug="many", topics=[{"slug": slug, "name": slug} for slug in slugs])
+    site.reader = await cast.a_subscription(site.db, many, "ben@example.org")
+    page = await site.press(f"/topics/{site.token()}", which="some", **{f"topic-{slug}": "1" for slug in slugs[:55]})
+    assert (page.status_code, await held(site)) == (200, slugs[:55])
+
+
 @pytest.mark.parametrize("fields", [{}, {"which": "some"}, {"which": "some", "topic-astrology": "1"}])
 async def test_nothing_at_all_is_no_choice(site, fields):
     before = await cast.everything(site.db)

@@ -23,7 +23,8 @@ async def show(request: Request) -> Response:
 
 
 async def act(request: Request) -> Response:
-    form = await forms.read(request)
+    # Not `read`, which turns away what is too much for a form.
+    form = forms.parse(await forms.body(request)) or {}
     if forms.is_from_page(form):
         return await (_explain(request, form) if form[forms.FROM_PAGE] == "reason" else _by_page(request))
     # Whatever else a provider sends is meant as one-click: a wish to leave that we overlook becomes a complaint.
