@@ -32,6 +32,8 @@ def names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.png"))
 
 
+# A picture is the same whatever the database, and takes long.
+@pytest.mark.parametrize("db_url", ["sqlite"], indirect=True)
 def test_every_layout_is_shown_in_both_directions_and_every_pose(operator: Operator, folder: Path) -> None:
     operator.begin(with_readers=False)
     answer = operator("preview", "mias-feed", "--out", folder, "--png")
