@@ -5,6 +5,7 @@ when they agreed, and that they left, bounced or complained. Columns nobody here
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Collection, Mapping
 
 from digest import zones
@@ -29,7 +30,21 @@ def recognise(columns: Collection[str]) -> Dialect | None:
 def _listmonk(cells: Cells) -> dict[str, str]:
     # Who is enabled on no list is exported all the same; the state of each list is not.
     states = {"enabled": "active", "disabled": "unsubscribed", "blocklisted": "blocked"}
-    return _told(cells, "email", state=_state(cells, "status", states), consented_at=cells.get("created_at", ""))
+    state, consented_at = _state(cells, "status", states), _of_go(cells.get("created_at", ""))
+    return _told(cells, "email", state=state, consented_at=consented_at)
+
+
+# How Go prints a time: "2024-03-05 10:11:12.35764 +0100 CET", with as many digits of the second as it takes.
+_GO_TIME = re.compile(r"([0-9-]{10}) ([0-9:]{8}(?:\.[0-9]+)?) ([+-][0-9]{4}) \S+")
+
+
+def _of_go(text: str) -> str:
+    """The same instant as ISO 8601 writes it, and nothing of Go's zero time, which stands where there is none."""
+    found = _GO_TIME.fullmatch(text)
+    if not found:
+        return text
+    date, time, offset = found.groups()
+    return "" if date == "0001-01-01" else f"{date}T{time}{offset}"
 
 
 def _mailchimp(cells: Cells) -> dict[str, str]:

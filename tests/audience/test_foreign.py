@@ -7,11 +7,12 @@ import pytest
 
 from digest.audience import foreign, rows
 
+# Instants as Go prints them: https://pkg.go.dev/time#Time.String
 LISTMONK = """uuid,email,name,attributes,status,created_at,updated_at
-5f0e,ann@example.org,Ann,"{""city"": ""Bonn""}",enabled,2021-03-04 05:06:07.89+00,2022-01-01 00:00:00+00
-5f0f,bob@example.org,Bob,{},disabled,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z
-5f10,cat@example.org,Cat,{},blocklisted,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z
-5f11,dan@example.org,Dan,{},asleep,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z
+5f0e,ann@example.org,Ann,"{""city"": ""Bonn""}",enabled,2021-03-04 05:06:07.89 +0000 UTC,2022-01-01 00:00:00 +0000 UTC
+5f0f,bob@example.org,Bob,{},disabled,2021-03-04 05:06:07.35764 +0100 CET,2022-01-01 00:00:00.123456 +0100 CET
+5f10,cat@example.org,Cat,{},blocklisted,2021-03-04 05:06:07 +0000 +0000,2022-01-01 00:00:00.1 +0000 +0000
+5f11,dan@example.org,Dan,{},asleep,2021-03-04 05:06:07.356 +0000 UTC,2022-01-01 00:00:00 +0000 UTC
 """
 MAILCHIMP = (
     '"Email Address","First Name","Last Name",Birthday,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,'
@@ -85,6 +86,25 @@ def test_consent_names_and_zones_are_carried_over():
     )
     assert read(GHOST)[0].consented_at == datetime(2023, 5, 6, 7, 8, 9, tzinfo=UTC)
     assert read(LISTMONK)[0].consented_at == datetime(2021, 3, 4, 5, 6, 7, 890_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        ("2024-03-05 10:11:12 +0000 UTC", datetime(2024, 3, 5, 10, 11, 12, tzinfo=UTC)),
+        ("2024-03-05 10:11:12.3 +0000 +0000", datetime(2024, 3, 5, 10, 11, 12, 300_000, tzinfo=UTC)),
+        ("2024-03-05 10:11:12.35764 +0100 CET", datetime(2024, 3, 5, 9, 11, 12, 357_640, tzinfo=UTC)),
+        ("2024-03-05 10:11:12.357642 -0330 NDT", datetime(2024, 3, 5, 13, 41, 12, 357_642, tzinfo=UTC)),
+        ("2024-03-05 10:11:12.357642189 +0545 +0545", datetime(2024, 3, 5, 4, 26, 12, 357_642, tzinfo=UTC)),
+        ("0001-01-01 00:00:00 +0000 UTC", None),
+        # As a spreadsheet may have saved it.
+        ("2024-03-05T10:11:12Z", datetime(2024, 3, 5, 10, 11, 12, tzinfo=UTC)),
+    ],
+)
+def test_instants_of_listmonk_are_read_as_go_prints_them(told, at):
+    header = LISTMONK.splitlines()[0]
+    [cat] = read(f"{header}\n5f10,cat@example.org,Cat,{{}},blocklisted,{told},{told}\n")
+    assert (cat.state, cat.consented_at) == (rows.Told.BLOCKED, at)
 
 
 def test_when_somebody_left_is_carried_over():

@@ -51,9 +51,9 @@ def test_an_export_of_another_sender_comes_in_as_it_is(operator: Operator) -> No
     operator.begin(with_readers=False)
     text = (
         "uuid,email,name,attributes,status,created_at,updated_at\n"
-        "1,ann@example.org,Ann,{},enabled,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z\n"
-        "2,bob@example.org,Bob,{},blocklisted,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z\n"
-        "3,cat@example.org,Cat,{},disabled,2021-03-04T05:06:07Z,2022-01-01T00:00:00Z\n"
+        "1,ann@example.org,Ann,{},enabled,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
+        "2,bob@example.org,Bob,{},blocklisted,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
+        "3,cat@example.org,Cat,{},disabled,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
     )
     path = operator.file("listmonk.csv", text)
     answer = operator("subscribers", "import", "mias-feed", path, "--confirmed", "--seen-until", "2026-11-01")
