@@ -8,9 +8,13 @@ import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
 
-from digest import zones
+from digest import errors, zones
 
 Cells = Mapping[str, str]
+
+
+class UntoldError(errors.DigestError):
+    """A line does not say whether its reader may be mailed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,13 +73,14 @@ def _mailchimp(cells: Cells) -> dict[str, str]:
 
 
 def _ghost(cells: Cells) -> dict[str, str]:
-    is_gone = bool(cells.get("deleted_at")) or cells["subscribed_to_emails"].lower() != "true"
-    return _told(cells, "email", state=_left_if(is_gone), consented_at=cells.get("created_at", ""))
+    states = {"true": "active", "false": "unsubscribed"}
+    state = "unsubscribed" if cells.get("deleted_at") else _state(cells, "subscribed_to_emails", states)
+    return _told(cells, "email", state=state, consented_at=cells.get("created_at", ""))
 
 
 def _substack(cells: Cells) -> dict[str, str]:
-    is_gone = cells.get("email_disabled", "").lower() == "true"
-    return _told(cells, "email", state=_left_if(is_gone), consented_at=cells.get("created_at", ""))
+    state = _state(cells, "email_disabled", {"false": "active", "true": "unsubscribed"})
+    return _told(cells, "email", state=state, consented_at=cells.get("created_at", ""))
 
 
 def _buttondown(cells: Cells) -> dict[str, str]:
@@ -108,13 +113,12 @@ def _told(cells: Cells, address: str, **more: str) -> dict[str, str]:
 
 
 def _state(cells: Cells, column: str, states: Mapping[str, str]) -> str:
-    """A state we have no word for stays as it is, and is refused by that name."""
+    """A state we have no word for stays as it is, and is refused by that name. Raises UntoldError."""
     text = cells.get(column, "").lower()
-    return states.get(text, text or "active")
-
-
-def _left_if(is_gone: bool) -> str:
-    return "unsubscribed" if is_gone else "active"
+    if not text:
+        # Empty, or the line ends before it. Whoever left must not become a reader by that.
+        raise UntoldError(f"{column} is empty, so it is not known whether they may be mailed: not imported")
+    return states.get(text, text)
 
 
 # Mailchimp lets its users rename columns, but not these.

@@ -115,6 +115,21 @@ def test_when_somebody_left_is_carried_over():
 
 def test_a_state_nobody_has_a_word_for_is_refused_by_its_name():
     assert read(LISTMONK)[3] == rows.BadRow(5, "is 'asleep' in the file: not imported")
+    assert read(GHOST.replace("true,false", "maybe,false"))[0] == rows.BadRow(2, "is 'maybe' in the file: not imported")
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("uuid,email,name,attributes,status\n5f0e,ann@example.org,Ann,{},\n", "status"),
+        ("uuid,email,name,attributes,status\n5f0e,ann@example.org\n", "status"),
+        ("email,subscribed_to_emails,deleted_at\nann@example.org,,\n", "subscribed_to_emails"),
+        ("email,active_subscription,email_disabled\nann@example.org,true,\n", "email_disabled"),
+    ],
+)
+def test_a_line_that_says_nothing_of_its_readers_state_is_refused(text, column):
+    reason = f"{column} is empty, so it is not known whether they may be mailed: not imported"
+    assert read(text) == [rows.BadRow(2, reason)]
 
 
 @pytest.mark.parametrize("columns", [("email", "name"), rows.KNOWN, ("email", "status"), ()])
