@@ -5,6 +5,7 @@ when they agreed, and that they left, bounced or complained. Columns nobody here
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 
@@ -83,19 +84,20 @@ def _substack(cells: Cells) -> dict[str, str]:
     return _told(cells, "email", state=state, consented_at=cells.get("created_at", ""))
 
 
-def _buttondown(cells: Cells) -> dict[str, str]:
-    kind = cells.get("subscriber_type") or cells.get("type", "")
+def _buttondown(address: str, kind: str, cells: Cells) -> dict[str, str]:
     return _told(
         cells,
-        "email" if "email" in cells else "email_address",
-        # Whatever is paid or not paid there is a reader here.
-        state=_BUTTONDOWN_STATES.get(kind.lower(), "active"),
+        address,
+        state=_state(cells, kind, _BUTTONDOWN_STATES),
         consented_at=cells.get("creation_date", ""),
         left_at=cells.get("unsubscription_date", ""),
     )
 
 
+# https://docs.buttondown.com/api-subscribers-type
 _BUTTONDOWN_STATES = {
+    # Whatever these pay or do not pay there, they are readers here.
+    **dict.fromkeys(("regular", "premium", "trialed", "gifted", "unpaid", "past_due", "paused", "churning"), "active"),
     "unactivated": "pending",
     "unsubscribed": "unsubscribed",
     "removed": "unsubscribed",
@@ -121,12 +123,18 @@ def _state(cells: Cells, column: str, states: Mapping[str, str]) -> str:
     return states.get(text, text)
 
 
+def _buttondown_dialect(address: str, kind: str) -> Dialect:
+    """Its columns have had two names."""
+    marks = frozenset({address, kind, "creation_date"})
+    return Dialect("Buttondown", marks, functools.partial(_buttondown, address, kind))
+
+
 # Mailchimp lets its users rename columns, but not these.
 DIALECTS = (
     Dialect("listmonk", frozenset({"uuid", "email", "status", "attributes"}), _listmonk),
     Dialect("Mailchimp", frozenset({"leid", "euid"}), _mailchimp),
     Dialect("Ghost", frozenset({"email", "subscribed_to_emails"}), _ghost),
     Dialect("Substack", frozenset({"email", "active_subscription", "email_disabled"}), _substack),
-    Dialect("Buttondown", frozenset({"email", "subscriber_type", "creation_date"}), _buttondown),
-    Dialect("Buttondown", frozenset({"email_address", "type", "creation_date"}), _buttondown),
+    _buttondown_dialect("email", "subscriber_type"),
+    _buttondown_dialect("email_address", "type"),
 )

@@ -113,9 +113,19 @@ def test_when_somebody_left_is_carried_over():
     assert read(BUTTONDOWN)[2].left_at == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "kind", ["regular", "premium", "trialed", "gifted", "unpaid", "past_due", "paused", "churning"]
+)
+@pytest.mark.parametrize("text", [BUTTONDOWN, OLD_BUTTONDOWN])
+def test_whoever_buttondown_still_mails_is_a_reader_whatever_is_paid(text, kind):
+    assert read(text.replace("premium", kind))[5].state is rows.Told.ACTIVE
+
+
 def test_a_state_nobody_has_a_word_for_is_refused_by_its_name():
     assert read(LISTMONK)[3] == rows.BadRow(5, "is 'asleep' in the file: not imported")
     assert read(GHOST.replace("true,false", "maybe,false"))[0] == rows.BadRow(2, "is 'maybe' in the file: not imported")
+    for text in (BUTTONDOWN, OLD_BUTTONDOWN):
+        assert read(text.replace("premium", "Upcoming"))[5] == rows.BadRow(7, "is 'upcoming' in the file: not imported")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +135,8 @@ def test_a_state_nobody_has_a_word_for_is_refused_by_its_name():
         ("uuid,email,name,attributes,status\n5f0e,ann@example.org\n", "status"),
         ("email,subscribed_to_emails,deleted_at\nann@example.org,,\n", "subscribed_to_emails"),
         ("email,active_subscription,email_disabled\nann@example.org,true,\n", "email_disabled"),
+        ("email_address,type,creation_date\nann@example.org,,\n", "type"),
+        ("email,subscriber_type,creation_date\nann@example.org,,\n", "subscriber_type"),
     ],
 )
 def test_a_line_that_says_nothing_of_its_readers_state_is_refused(text, column):
