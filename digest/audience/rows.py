@@ -10,6 +10,7 @@ import csv
 import enum
 import functools
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -125,13 +126,17 @@ def _decoded(lines: Iterable[str]) -> Iterator[str]:
     try:
         yield from lines
     except UnicodeDecodeError:
-        raise RowError("cannot be read from here on: broken UTF-16; save the file as CSV UTF-8") from None
+        raise RowError("cannot be read from here on: broken UTF-16; save the file as UTF-8") from None
 
 
 def read_json(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     """The same of one JSON object a line, whose members are named like our columns; topics may be a list."""
-    for number, line in enumerate(lines, 1):
+    source = _decoded(lines)
+    for number in itertools.count(1):
         try:
+            line = next(source, None)
+            if line is None:
+                return
             if line.strip():
                 yield _row(number, dict(_members(line)))
         except errors.DigestError as error:

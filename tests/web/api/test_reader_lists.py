@@ -60,6 +60,13 @@ async def test_only_who_may_suppress_does_so_by_a_list(publisher: Publisher, sco
     assert covered.status_code == (200 if may_suppress else 404)
 
 
+@pytest.mark.parametrize("torn", [b"c", "\ud800".encode("utf-16-le", "surrogatepass")])
+async def test_json_lines_that_are_torn_are_told(publisher: Publisher, torn: bytes) -> None:
+    answer = await bring(publisher, '{"email": "ben@example.org"}\n'.encode("utf-16") + torn, LINES)
+    found = answer.json()
+    assert (answer.status_code, found["imported"], [one["line"] for one in found["refused"]]) == (200, 1, [2])
+
+
 @pytest.mark.parametrize(("query", "state"), [("", None), ("?ask=true", "confirm")])
 async def test_without_consent_they_wait(publisher: Publisher, query: str, state: str | None) -> None:
     await bring(publisher, "email\nben@example.org\n", query=query)
