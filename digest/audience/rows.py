@@ -10,8 +10,6 @@ import csv
 import enum
 import functools
 import io
-import itertools
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -97,7 +95,7 @@ def as_text(source: io.BufferedReader) -> TextIO:
 
 def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     """Each line but the header and blank ones. Raises ImportFileError when the header is wrong."""
-    source = _decoded(lines)
+    source = decoded(lines)
     try:
         header = next(source, "")
     except RowError as error:
@@ -116,51 +114,17 @@ def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             if text := "".join(cells):
                 _refuse_damage(columns, cells, text, spans=reader.line_num + 2 - line)
                 named = dict(_named(columns, cells))
-                yield _row(line, dialect.translate(named) if dialect else named)
+                yield of_cells(line, dialect.translate(named) if dialect else named)
         except (errors.DigestError, csv.Error) as error:
             yield BadRow(line, str(error))
 
 
-def _decoded(lines: Iterable[str]) -> Iterator[str]:
+def decoded(lines: Iterable[str]) -> Iterator[str]:
     """Half a character of UTF-16 cannot be escaped; what comes after it cannot be told."""
     try:
         yield from lines
     except UnicodeDecodeError:
         raise RowError("cannot be read from here on: broken UTF-16; save the file as UTF-8") from None
-
-
-def read_json(lines: Iterable[str]) -> Iterator[Row | BadRow]:
-    """The same of one JSON object a line, whose members are named like our columns; topics may be a list."""
-    source = _decoded(lines)
-    for number in itertools.count(1):
-        try:
-            line = next(source, None)
-            if line is None:
-                return
-            if line.strip():
-                yield _row(number, dict(_members(line)))
-        except errors.DigestError as error:
-            yield BadRow(number, str(error))
-
-
-def _members(line: str) -> Iterator[tuple[str, str]]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise RowError("is no JSON object")
-    for name, value in found.items():
-        text = ";".join(map(str, value)) if name == "topics" and isinstance(value, list) else value
-        if name not in KNOWN:
-            raise RowError(f"unknown member '{_clean(name)}'; known are: {', '.join(KNOWN)}")
-        if text is not None and not isinstance(text, str):
-            raise RowError(f"{name} must be a text")
-        if text is not None and ("\x00" in text or re.search("[\ud800-\udfff]", text)):
-            raise RowError(f"{name} holds a character that is none")
-        # An empty list of topics says something, an empty text nothing.
-        if (text and text.strip()) or (name == "topics" and text is not None):
-            yield name, text.strip()
 
 
 def _columns(header: str, delimiter: str) -> tuple[list[str], foreign.Dialect | None]:
@@ -177,7 +141,7 @@ def _columns(header: str, delimiter: str) -> tuple[list[str], foreign.Dialect | 
         raise ImportFileError(f"the first line must name the columns, one of them email; known are: {known}")
     unknown = [name for name in names if name not in KNOWN]
     if unknown:
-        shown = ", ".join(f"'{_clean(name)}'" for name in unknown)
+        shown = ", ".join(f"'{clean(name)}'" for name in unknown)
         raise ImportFileError(f"unknown column {shown}; known are: {known}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -185,7 +149,7 @@ def _columns(header: str, delimiter: str) -> tuple[list[str], foreign.Dialect | 
     return names, None
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()[:60]
 
 
@@ -215,7 +179,7 @@ def guarded(cell: str) -> str:
     return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
 
 
-def _row(line: int, cells: dict[str, str]) -> Row:
+def of_cells(line: int, cells: dict[str, str]) -> Row:
     said = {name: parse(cells[name]) for name, parse in _PARSERS.items() if name in cells}
     address = said.pop("email") if "email" in said else addresses.parse("")
     wish = preferences.Wish(*(said.pop(name, None) for name in preferences.Wish._fields))

@@ -151,15 +151,6 @@ def test_a_file_torn_in_the_middle_of_a_character_is_read_up_to_there(tmp_path):
     assert bad == rows.BadRow(3, "cannot be read from here on: broken UTF-16; save the file as UTF-8")
 
 
-def test_json_lines_torn_in_the_middle_of_a_character_are_read_up_to_there(tmp_path):
-    path = tmp_path / "readers.ndjson"
-    path.write_bytes('{"email": "a@b.org"}\n'.encode("utf-16") + b"c")
-    with rows.open_file(path) as file:
-        good, bad = rows.read_json(file)
-    assert good.address.key == "a@b.org"
-    assert bad == rows.BadRow(2, "cannot be read from here on: broken UTF-16; save the file as UTF-8")
-
-
 def test_a_header_that_is_no_text_is_a_plain_mistake(tmp_path):
     path = tmp_path / "readers.csv"
     path.write_bytes("email\n".encode("utf-16") + "\ud800\n".encode("utf-16-le", "surrogatepass"))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
-from digest.audience import exporting, importing, lists, rows
+from digest.audience import exporting, importing, jsonlines, lists, rows
 from digest.web.api import answers, problems, shapes
 from digest.web.api.route import Calling
 from digest.web.api.shapes import Instant, Shown
@@ -61,7 +61,7 @@ async def bring_in(
     text = rows.as_text(io.BufferedReader(io.BytesIO(call.body)))
     is_csv = call.request.headers["content-type"].partition(";")[0].strip().lower() == CSV
     try:
-        report = await importing.run(call.parts.db, rows.read(text) if is_csv else rows.read_json(text), order)
+        report = await importing.run(call.parts.db, rows.read(text) if is_csv else jsonlines.read(text), order)
     except rows.ImportFileError as error:
         raise problems.refuse(str(error), "#") from None
     counted = {name: getattr(report, name) for name in ImportShape.model_fields if name != "refused"}
