@@ -20,11 +20,15 @@ class UntoldError(errors.DigestError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dialect:
-    """An export is told by columns that no other has; `translate` turns one line into our cells."""
+    """An export is told by columns that no other has; `translate` turns one line into our cells.
+
+    `silence` says what it does not tell of its readers, and what to do about it.
+    """
 
     name: str
     marks: frozenset[str]
     translate: Callable[[Cells], dict[str, str]]
+    silence: str = ""
 
 
 def recognise(columns: Collection[str]) -> Dialect | None:
@@ -33,7 +37,7 @@ def recognise(columns: Collection[str]) -> Dialect | None:
 
 
 def _listmonk(cells: Cells) -> dict[str, str]:
-    # Who is enabled on no list is exported all the same; the state of each list is not.
+    # Who leaves a list stays enabled: the state on each list is not exported.
     states = {"enabled": "active", "disabled": "unsubscribed", "blocklisted": "blocked"}
     state, consented_at = _state(cells, "status", states), _of_go(cells.get("created_at", ""))
     return _told(cells, "email", state=state, consented_at=consented_at)
@@ -53,7 +57,10 @@ def _of_go(text: str) -> str:
 
 
 def _mailchimp(cells: Cells) -> dict[str, str]:
-    """Three files: subscribed, unsubscribed and cleaned. The last two name a time that the others do not have."""
+    """Files of subscribed, unsubscribed and cleaned. The last two name a time that the others do not have.
+
+    A fourth, of people who never subscribed, has the columns of the first and cannot be told from it.
+    """
     state = "active"
     if cells.get("clean_time"):
         state = "bounced"
@@ -131,7 +138,13 @@ def _buttondown_dialect(address: str, kind: str) -> Dialect:
 
 # Mailchimp lets its users rename columns, but not these.
 DIALECTS = (
-    Dialect("listmonk", frozenset({"uuid", "email", "status", "attributes"}), _listmonk),
+    Dialect(
+        "listmonk",
+        frozenset({"uuid", "email", "status", "attributes"}),
+        _listmonk,
+        "does not tell who left the list, nor who never confirmed. Export the list once for each subscription status; "
+        "bring in who left with --as unsubscribed, who never confirmed with --as pending, the others with --as active",
+    ),
     Dialect("Mailchimp", frozenset({"leid", "euid"}), _mailchimp),
     Dialect("Ghost", frozenset({"email", "subscribed_to_emails"}), _ghost),
     Dialect("Substack", frozenset({"email", "active_subscription", "email_disabled"}), _substack),

@@ -46,7 +46,7 @@ class RowError(errors.DigestError):
 
 
 class Told(enum.StrEnum):
-    """How a reader stood where the list comes from."""
+    """How a reader stood where the list comes from, from best to worst."""
 
     ACTIVE = "active"
     PENDING = "pending"
@@ -93,8 +93,18 @@ def as_text(source: io.BufferedReader) -> TextIO:
     return io.TextIOWrapper(source, encoding, "surrogateescape", newline="")
 
 
-def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
-    """Each line but the header and blank ones. Raises ImportFileError when the header is wrong."""
+def at_best(found: Iterable[Row | BadRow], told: Told) -> Iterator[Row | BadRow]:
+    """The same, of a list whose readers all stood so where it comes from; who says something worse keeps that."""
+    badness = tuple(Told).index
+    for row in found:
+        yield row._replace(state=max(row.state, told, key=badness)) if isinstance(row, Row) else row
+
+
+def read(lines: Iterable[str], on_export: Callable[[foreign.Dialect], None] | None = None) -> Iterator[Row | BadRow]:
+    """Each line but the header and blank ones. Raises ImportFileError when the header is wrong.
+
+    `on_export` hears whose export it is, if another sender's.
+    """
     source = decoded(lines)
     try:
         header = next(source, "")
@@ -102,6 +112,8 @@ def read(lines: Iterable[str]) -> Iterator[Row | BadRow]:
         raise ImportFileError(f"the file {error}") from None
     delimiter = max(DELIMITERS, key=header.count)
     columns, dialect = _columns(header, delimiter)
+    if dialect and on_export:
+        on_export(dialect)
     reader = csv.reader(source, delimiter=delimiter)
     while True:
         # The reader counts lines, not records, and starts after the header.

@@ -36,17 +36,23 @@ def import_subscribers(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write every row that was not imported to this CSV.")] = None,
+    told: Annotated[
+        Literal["active", "pending", "unsubscribed", "bounced", "complained", "blocked"] | None,
+        typer.Option(
+            "--as", help="How all of them stand where the list comes from; who says something worse keeps that."
+        ),
+    ] = None,
     now: Now = None,
     json: Json = False,
 ) -> int:
     """Bring in readers from a CSV: ours, or an export of listmonk, Mailchimp, Ghost, Substack or Buttondown.
 
-    Bad rows are listed with their reason; good rows are imported. Who had left, bounced or complained there is kept
-    as such and not mailed.
+    Bad rows are listed with their reason; good rows are imported. Who had left, bounced or complained there, by what
+    the file or --as says, is kept as such and not mailed.
     """
     from digest.commands import readers
 
-    wish = readers.Wish(confirmed, ask, seen_until, dry_run, report)
+    wish = readers.Wish(confirmed, ask, seen_until, dry_run, report, told)
     return readers.import_file(publication, file, wish, now=now, as_json=json)
 
 

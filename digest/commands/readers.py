@@ -14,6 +14,7 @@ from digest import addresses, links, publications
 from digest.audience import (
     erase as erasing,
     exporting,
+    foreign,
     importing,
     lists,
     models,
@@ -32,13 +33,17 @@ COUNTED = ("imported", "updated", "unchanged", "left", "suppressed", "refusals")
 
 @dataclass(frozen=True)
 class Wish:
-    """Whether the readers of a list have agreed already, or are to be asked; what they have seen; where to report."""
+    """Whether the readers of a list have agreed already, or are to be asked; what they have seen; where to report.
+
+    `told` is how all of them stand where the list comes from, one of rows.Told.
+    """
 
     confirmed: bool = False
     ask: bool = False
     seen_until: str | None = None
     is_rehearsal: bool = False
     report: Path | None = None
+    told: str | None = None
 
 
 def import_file(slug: str, path: Path, wish: Wish, *, now: str | None, as_json: bool) -> int:
@@ -60,7 +65,7 @@ def import_file(slug: str, path: Path, wish: Wish, *, now: str | None, as_json: 
             )
             size = os.fstat(file.fileno()).st_size
             with output.progress(f"import {path.name}", size) as advance:
-                return await importing.run(parts.db, rows.read(_watched(file, advance)), order)
+                return await importing.run(parts.db, _rows(_watched(file, advance), wish), order)
 
     report = session.play(work, at=session.clock_of(now))
     if report.refused and not as_json:
@@ -70,6 +75,15 @@ def import_file(slug: str, path: Path, wish: Wish, *, now: str | None, as_json: 
     document = {name: getattr(report, name) for name in COUNTED} | {"refused": refused}
     output.show(document, [_summary(report, wish)], as_json=as_json)
     return 0
+
+
+def _rows(lines: Iterable[str], wish: Wish) -> Iterator[rows.Row | rows.BadRow]:
+    def warn(export: foreign.Dialect) -> None:
+        if export.silence and wish.confirmed and not wish.told:
+            output.remark(f"an export of {export.name} {export.silence}")
+
+    found = rows.read(lines, warn)
+    return rows.at_best(found, rows.Told(wish.told)) if wish.told else found
 
 
 def _tell_of_more(report: lists.Report, wish: Wish) -> None:

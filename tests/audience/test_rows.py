@@ -105,6 +105,22 @@ def test_the_state_of_an_export_is_heeded():
     assert failing == rows.BadRow(5, "is 'failing' in the file: not imported")
 
 
+@pytest.mark.parametrize(
+    ("told", "states"),
+    [
+        ("active", ["active", "pending", "unsubscribed", "blocked"]),
+        ("pending", ["pending", "pending", "unsubscribed", "blocked"]),
+        ("unsubscribed", ["unsubscribed", "unsubscribed", "unsubscribed", "blocked"]),
+        ("bounced", ["bounced", "bounced", "bounced", "blocked"]),
+    ],
+)
+def test_nobody_stands_better_than_the_whole_list_and_who_stands_worse_stays_so(told, states):
+    text = "email,state\na@b.org,\nb@b.org,pending\nc@b.org,unsubscribed\nd@b.org,blocked\nnobody,\n"
+    *found, bad = rows.at_best(iter(read(text)), rows.Told(told))
+    assert [row.state for row in found] == states
+    assert bad == read(text)[-1]
+
+
 def test_instants_are_utc_and_a_day_that_was_seen_was_seen_to_its_end():
     head = "email,consented_at,left_at,seen_until\n"
     row = only(head + "a@b.org,2024-03-05 07:06:05,2025-01-01T00:00:00+02:00,2026-11-02\n")

@@ -47,15 +47,17 @@ def test_a_dry_run_tells_what_an_import_would_do(operator: Operator) -> None:
     assert readers(operator) == {}
 
 
+LISTMONK = (
+    "uuid,email,name,attributes,status,created_at,updated_at\n"
+    "1,ann@example.org,Ann,{},enabled,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
+    "2,bob@example.org,Bob,{},blocklisted,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
+    "3,cat@example.org,Cat,{},disabled,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
+)
+
+
 def test_an_export_of_another_sender_comes_in_as_it_is(operator: Operator) -> None:
     operator.begin(with_readers=False)
-    text = (
-        "uuid,email,name,attributes,status,created_at,updated_at\n"
-        "1,ann@example.org,Ann,{},enabled,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
-        "2,bob@example.org,Bob,{},blocklisted,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
-        "3,cat@example.org,Cat,{},disabled,2021-03-04 05:06:07 +0000 UTC,2022-01-01 00:00:00.5 +0000 UTC\n"
-    )
-    path = operator.file("listmonk.csv", text)
+    path = operator.file("listmonk.csv", LISTMONK)
     answer = operator("subscribers", "import", "mias-feed", path, "--confirmed", "--seen-until", "2026-11-01")
     assert answer.out == (
         "1 imported, 0 updated, 0 unchanged, 0 not imported; not mailed: 1 who left before, 1 suppressed\n"
@@ -66,6 +68,27 @@ def test_an_export_of_another_sender_comes_in_as_it_is(operator: Operator) -> No
         "cat@example.org": "unsubscribed",
     }
     assert found["ann@example.org"]["consented_at"] == "2021-03-04T05:06:07+00:00"
+
+
+def test_who_left_the_list_is_kept_as_such_if_the_operator_says_so(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    path = operator.file("listmonk.csv", LISTMONK)
+    answer = operator("subscribers", "import", "mias-feed", path, "--confirmed", "--as", "unsubscribed")
+    assert answer.out == (
+        "0 imported, 0 updated, 0 unchanged, 0 not imported; not mailed: 2 who left before, 1 suppressed\n"
+    )
+    assert answer.err == ""
+    assert {row["state"] for row in readers(operator).values()} == {"unsubscribed"}
+    assert operator("subscribers", "import", "mias-feed", path, "--as", "asleep").code == 2
+
+
+def test_the_operator_is_told_what_a_listmonk_export_does_not_tell(operator: Operator) -> None:
+    operator.begin(with_readers=False)
+    path = operator.file("listmonk.csv", LISTMONK)
+    for more, is_told in (("--confirmed",), True), (("--confirmed", "--as", "active"), False), ((), False):
+        answer = operator("subscribers", "import", "mias-feed", path, "--dry-run", "--json", *more)
+        assert answer.document["suppressed"] == 1
+        assert ("does not tell who left the list" in answer.err) is is_told
 
 
 def test_an_import_names_only_those_not_mailed_whom_there_are(operator: Operator) -> None:

@@ -74,6 +74,17 @@ async def test_without_consent_they_wait(publisher: Publisher, query: str, state
     assert (await cast.subscription(publisher.site.db, ben["id"])).notice_due == state
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("email,state\nben@example.org,\ncleo@example.org,blocked\n", CSV), ('{"email": "ben@example.org"}', LINES)],
+)
+async def test_a_whole_list_may_be_of_those_who_left(publisher: Publisher, text: str, kind: str) -> None:
+    found = (await bring(publisher, text, kind, "?confirmed=true&as=unsubscribed")).json()
+    assert (found["imported"], found["left"], found["suppressed"]) == (0, 1, int(kind == CSV))
+    [ben] = (await publisher.get("/subscribers?state=unsubscribed")).json()["items"]
+    assert ben["email"] == "ben@example.org"
+
+
 async def test_a_dry_run_changes_nothing(publisher: Publisher) -> None:
     await publisher.get("/api/v1/key")
     before = await cast.everything(publisher.site.db)
@@ -89,6 +100,7 @@ async def test_a_dry_run_changes_nothing(publisher: Publisher) -> None:
         ("", CSV, "", 422),
         ("email\n", "application/json", "", 415),
         ("email\n", CSV, "?confirmed=perhaps", 400),
+        ("email\n", CSV, "?as=asleep", 400),
         ("email\n", CSV, "?seen_until=0001-01-01T00:00:00%2B14:00", 422),
         (b"x" * 10_000_001, CSV, "", 413),
     ],

@@ -46,6 +46,10 @@ async def bring_in(
     ask: Annotated[bool, Query(description="Send the others a request to confirm.")] = False,
     seen_until: Annotated[Instant | None, Query(description="They have had everything up to then elsewhere.")] = None,
     dry_run: Annotated[bool, Query(description="Say what would be done, and do nothing.")] = False,
+    told: Annotated[
+        rows.Told | None,
+        Query(alias="as", description="How all of them stand elsewhere; who says something worse keeps that."),
+    ] = None,
 ) -> Response:
     """Bring in many readers at once; a bad line stops no other. 10 MB at most: split what is longer.
 
@@ -61,7 +65,8 @@ async def bring_in(
     text = rows.as_text(io.BufferedReader(io.BytesIO(call.body)))
     is_csv = call.request.headers["content-type"].partition(";")[0].strip().lower() == CSV
     try:
-        report = await importing.run(call.parts.db, rows.read(text) if is_csv else jsonlines.read(text), order)
+        found = rows.read(text) if is_csv else jsonlines.read(text)
+        report = await importing.run(call.parts.db, rows.at_best(found, told) if told else found, order)
     except rows.ImportFileError as error:
         raise problems.refuse(str(error), "#") from None
     counted = {name: getattr(report, name) for name in ImportShape.model_fields if name != "refused"}
