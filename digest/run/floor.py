@@ -77,7 +77,9 @@ class Floor:
         return len(alike) < AT_ONCE and all(run.exhausted.is_set() for run in alike)
 
     def begin(self, batch_id: int, *, urgent: bool = False) -> asyncio.Event:
-        """Start sending this Batch; the event tells when it has nothing more to hand over."""
+        """Start sending this Batch, unless it runs here; the event tells when it has nothing more to hand over."""
+        if running := self._running.get(batch_id):
+            return running.exhausted
         exhausted = asyncio.Event()
         work = asyncio.create_task(self._send(batch_id, exhausted))
         self._running[batch_id] = _Run(urgent, exhausted, work)

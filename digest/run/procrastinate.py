@@ -213,7 +213,8 @@ async def _send(context: procrastinate.JobContext, batch_id: int) -> None:
     urgent = context.job.queue == NOTICES
     while not here.has_room(urgent=urgent) and not leaving.is_set():
         await here.changed(1.0)
-    if leaving.is_set() or batch_id in here.not_now or not await _may_send(shift):
+    # Asked last: another job of this Batch may have begun it while we waited.
+    if leaving.is_set() or not await _may_send(shift) or batch_id in here.not_now:
         return
     await _first(here.begin(batch_id, urgent=urgent), leaving)
 

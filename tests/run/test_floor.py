@@ -57,6 +57,16 @@ async def test_the_next_begins_when_the_last_has_nothing_more_to_hand_over(sendi
     assert here.not_now == {1}
 
 
+async def test_a_batch_that_runs_is_not_begun_once_more(sending):
+    here = floor.Floor(None)
+    await begun(here, sending, 1)
+    run = here._running[1].work
+    assert here.begin(1) is sending.exhausted[1]
+    await ended(here, sending, 1, {"sent": 3})
+    await asyncio.wait_for(run, 5)
+    assert (here.counts, here.is_empty) == ({"sent": 3}, True)
+
+
 async def test_only_so_many_wait_for_their_last_replies(sending):
     here = floor.Floor(None)
     for number in range(floor.AT_ONCE):
