@@ -247,6 +247,14 @@ async def test_links_keep_the_path_the_service_is_mounted_at(site, db):
     assert f'action="/mail/unsubscribe/{site.token(reader=reader)}"' in page
 
 
+async def test_a_sign_up_is_confirmed_below_the_path_the_service_is_mounted_at(site, db):
+    publication = await cast.a_publication(db, slug="two", base_url="https://news.example.org/mail", archive="listed")
+    reader = await cast.a_subscription(db, publication, "ben@example.org", state=State.PENDING)
+    path = f"/confirm/{site.signer.confirm_token(reader, 1, site.now)}"
+    assert f'action="/mail{path}"' in (await site.get(path)).text
+    assert 'href="/mail/archive/two"' in (await site.press(path)).text
+
+
 @pytest.mark.parametrize(
     ("link", "fields"),
     [("less", {"frequency": "daily"}), ("pause", {"for": "2"}), ("resume", {}), ("undo", {})],

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from digest import links
 from digest.audience import signup, standing
-from digest.web import forms, offers, render, visits
+from digest.web import forms, managing, offers, render, visits
 
 # Long enough for a weekend; whoever comes later signs up again in a moment.
 MAX_AGE = timedelta(hours=72)
@@ -41,11 +41,12 @@ async def _page(request: Request, token: links.ConfirmToken | None) -> Response:
     if found is None or answer is signup.Confirming.STALE:
         return render.page("stale.html", status=410, locale=render.tongue(request))
     name = "confirmed.html" if answer is signup.Confirming.ALREADY else "confirm.html"
-    now = visits.parts(request).clock()
+    parts = visits.parts(request)
     words = {
+        "root": managing.root(parts, found),
         "token": request.path_params["token"],
         "reader": visits.masked(found.email),
         "choice": found.choice,
-        "first_at": offers.first_at(found.spec, found.choice, now),
+        "first_at": offers.first_at(found.spec, found.choice, parts.clock()),
     }
     return render.page(name, found.spec, locale=found.subscription.locale, **words)
