@@ -115,7 +115,6 @@ def text(name: str, spec: publications.Spec | None, locale: str | None, **contex
     """A template with all that every page has."""
     say = voice(locale or (spec.locale if spec else "en"))
     words: dict[str, Any] = {
-        "root": "",
         "spec": spec,
         "palette": look.palette(spec.colours if spec else publications.Colours()),
         "say": say,
