@@ -247,7 +247,9 @@ async def _dress(
 async def find_undoable(connection: AsyncConnection, subscription_id: int, now: datetime) -> sa.Row[Any] | None:
     """The reader's own last change, if it can still be taken back."""
     last = await trail.find_newest(connection, subscription_id)
-    if last is None or not last.before or last.door not in (trail.Door.PAGE, trail.Door.ONE_CLICK):
+    if last is None or not last.before or last.what in trail.FINAL:
+        return None
+    if last.door not in (trail.Door.PAGE, trail.Door.ONE_CLICK):
         return None
     return last if now - last.at <= UNDO_FOR else None
 
@@ -257,9 +259,12 @@ async def undo(connection: AsyncConnection, subscription_id: int, *, door: trail
     last = await find_undoable(connection, subscription_id, now)
     if last is None:
         return None
+    cadence = sa.select(models.Subscription.cadence_id).where(models.Subscription.id == subscription_id)
+    # Mails of the Cadence that ends now are found by this entry alone.
+    before = {"cadence_id": await connection.scalar(cadence)}
     await _set(connection, subscription_id, trail.restored(last.before))
     await _without_what_is_gone(connection, subscription_id)
-    await trail.record(connection, [trail.Entry(subscription_id, trail.What.UNDONE, door, now)])
+    await trail.record(connection, [trail.Entry(subscription_id, trail.What.UNDONE, door, now, before)])
     return str(last.what)
 
 

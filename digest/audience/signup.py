@@ -70,8 +70,12 @@ async def ask(
     if existing is None:
         return (await bring(connection, hasher, request, door=door, now=now)).id
     await _refuse_the_suppressed(connection, hasher, request)
-    if await _ask_again(connection, existing, await _values(connection, request, now), door=door, now=now):
-        await _note(connection, existing.id, request, door, now)
+    values = await _values(connection, request, now)
+    if await _ask_again(connection, existing, values, door=door, now=now):
+        # The Cadence that ends with this: mails from before are found by it.
+        is_kept = values["cadence_id"] == existing.cadence_id
+        before = {} if is_kept else trail.snapshot(existing, "cadence_id")
+        await _note(connection, existing.id, request, door, now, before)
     return int(existing.id)
 
 
@@ -101,8 +105,15 @@ async def _refuse_the_suppressed(connection: AsyncConnection, hasher: suppressio
         raise SignupError(f"we may not write to this address: {reason}")
 
 
-async def _note(connection: AsyncConnection, id_: int, request: Request, door: trail.Door, now: datetime) -> None:
-    await trail.record(connection, [trail.Entry(id_, trail.What.ASKED, door, now)])
+async def _note(
+    connection: AsyncConnection,
+    id_: int,
+    request: Request,
+    door: trail.Door,
+    now: datetime,
+    before: dict[str, Any] | None = None,
+) -> None:
+    await trail.record(connection, [trail.Entry(id_, trail.What.ASKED, door, now, before or {})])
     if request.asked:
         await _keep_consent(connection, id_, request.asked)
 

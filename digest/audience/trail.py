@@ -47,6 +47,8 @@ class What(enum.StrEnum):
 
 # What anybody may ask for who holds a forwarded mail or knows an address: it takes nobody's undo away.
 IDLE = (What.REMINDED, What.LINKED)
+# What they replaced is kept so that mails are found by it, not to be taken back.
+FINAL = (What.ASKED, What.UNDONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,21 @@ async def test_coming_back_begins_a_new_generation_and_repeats_nothing(db, now):
     assert await leave(db, reader, 1, now=now) is unsubscribe.Leaving.OLD_LINK
 
 
+async def test_the_cadence_a_new_wish_replaces_is_kept_and_nothing_is_undone_by_it(db, now):
+    publication = await cast.a_publication(db)
+    reader = await cast.a_subscription(db, publication, "anna@example.org")
+    had = [(await cast.subscription(db, reader)).cadence_id]
+    await leave(db, reader, 1, now=now)
+    for frequency in ("weekly", "monthly", "monthly"):
+        await ask(db, publication, now=now, frequency=frequency)
+        had.append((await cast.subscription(db, reader)).cadence_id)
+    async with db.transaction() as connection:
+        assert await trail.cadences(connection, await cast.subscription(db, reader)) == sorted(set(had))
+        assert await preferences.undo(connection, reader, door=trail.Door.PAGE, now=now) is None
+    assert len(set(had)) == 3
+    assert (await cast.subscription(db, reader)).state is State.PENDING
+
+
 async def test_coming_back_late_starts_with_the_newest_few_again(db, now):
     publication = await cast.a_publication(db)
     await cast.some_articles(db, publication.id, *[("heart",)] * 6)

@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from digest import publications
-from digest.audience import models, signup, suppression
+from digest.audience import entrance, models, signup, suppression
 from digest.editions import models as editions
 from digest.outbox import disclosure, models as outbox
+from digest.run import bugs
 from tests.support import cast, table
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +86,37 @@ async def test_a_long_history_comes_in_pieces_and_whole(site, monkeypatch):
     await a_history(site, count=5)
     held = json.loads((await site.get(manage(site, "/data"))).text)
     assert [mail["edition"] for mail in held["mails"]] == [f"2026-11-0{day}" for day in (5, 4, 3, 2, 1)] + [None]
+
+
+async def test_the_file_has_the_mails_of_a_choice_that_was_undone(site):
+    await a_digest(site, 1)
+    await site.press(f"/less/{site.token()}", frequency="weekly")
+    await a_digest(site, 2)
+    await site.press(f"/undo/{site.token()}")
+    assert await digests(site) == ["2026-11-02", "2026-11-01"]
+
+
+async def test_the_file_has_the_mails_from_before_somebody_came_back(site):
+    await a_digest(site, 1)
+    await site.press(f"/unsubscribe/{site.token()}")
+    await site.press("/subscribe/mias-feed", email="anna@example.org", frequency="weekly")
+    await entrance.run(site.db, cast.HASHER, site.now, trap=bugs.caught)
+    await site.press(f"/confirm/{site.signer.confirm_token(site.reader, 2, site.now)}")
+    await a_digest(site, 2)
+    assert await digests(site, generation=2) == ["2026-11-02", "2026-11-01"]
+
+
+async def a_digest(site, day):
+    """By the Cadence of this moment."""
+    at = site.now + timedelta(days=day)
+    values = {"publication_id": site.publication.id, "upto": day, "due_at": at, "planned_at": at}
+    values |= {"cadence_id": (await site.row()).cadence_id, "slot": f"2026-11-{day:02}"}
+    await a_mail(site, edition_id=await table.add(site.db, editions.Edition, **values), created_at=at)
+
+
+async def digests(site, generation=1):
+    token = site.signer.manage_token(site.reader, generation, site.now)
+    return [mail["edition"] for mail in json.loads((await site.get(f"/manage/{token}/data")).text)["mails"]]
 
 
 async def test_the_file_does_not_tell_whose_another_address_is(site):
