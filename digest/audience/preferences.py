@@ -268,6 +268,12 @@ async def undo(connection: AsyncConnection, subscription_id: int, *, door: trail
     return str(last.what)
 
 
+async def is_undone(connection: AsyncConnection, subscription_id: int) -> bool:
+    """Whether the last change was taken back already. Whose mail had been given up is woken by the same button."""
+    last = await trail.find_newest(connection, subscription_id)
+    return last is not None and last.what in (trail.What.UNDONE, trail.What.REACTIVATED)
+
+
 async def _without_what_is_gone(connection: AsyncConnection, subscription_id: int) -> None:
     """Topics that were taken off since would bring nothing; of none left, everything is."""
     subscription, publication = models.Subscription, publications.Publication

@@ -143,7 +143,10 @@ async def leave(place: Place, _form: Form) -> Mistakes:
 
 
 async def undo(place: Place, _form: Form) -> Mistakes:
-    await preferences.undo(place.connection, place.found.subscription.id, door=DOOR, now=place.visit.now)
+    id_ = place.found.subscription.id
+    undone = await preferences.undo(place.connection, id_, door=DOOR, now=place.visit.now)
+    if undone is None and not await preferences.is_undone(place.connection, id_):
+        return {"undo": "over"}
     await _wake(place)
     return {}
 

@@ -142,6 +142,34 @@ async def test_leaving_is_undone_on_the_same_page(site):
     assert (await site.row()).state is State.ACTIVE
 
 
+async def test_what_can_no_longer_be_undone_is_said_and_changes_nothing(site):
+    await save(site, "leave")
+    site.later(hours=24, seconds=1)
+    before = await cast.everything(site.db)
+    page = await save(site, "undo")
+    assert (page.status_code, 'role="status"' in page.text) == (400, False)
+    assert "There is nothing to undo." in page.text.partition('role="alert"')[2].partition("</p>")[0]
+    assert await cast.everything(site.db) == before
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.FAILING])
+async def test_undo_pressed_twice_is_undone_once_and_said_so_both_times(site, state):
+    await site.set(state=state)
+    await save(site, "leave")
+    for _ in range(2):
+        page = await save(site, "undo")
+        assert (page.status_code, "Undone." in page.text) == (200, True)
+        assert (await site.row()).state is State.ACTIVE
+    assert (await site.changes()).count(("undone", "page")) == 1
+
+
+async def test_who_has_left_everything_is_asked_for_no_zone(site):
+    link = path(site)
+    assert 'id="timezone"' in (await site.get(link)).text
+    await site.set(state=State.UNSUBSCRIBED, left_at=site.now)
+    assert 'id="timezone"' not in (await site.get(link)).text
+
+
 async def test_a_zone_counts_for_all_that_comes_at_a_time_of_day(site):
     spec = cast.a_spec()
     weekly = preferences.fulfil(spec, preferences.Wish("weekly", send_at="18:00"))
