@@ -6,7 +6,7 @@ Makes Cadence and TopicSet rows as they are first chosen and points Subscription
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -263,7 +263,7 @@ async def undo(connection: AsyncConnection, subscription_id: int, *, door: trail
     # Mails of the Cadence that ends now are found by this entry alone.
     before = {"cadence_id": await connection.scalar(cadence)}
     await _set(connection, subscription_id, trail.restored(last.before))
-    await _without_what_is_gone(connection, subscription_id)
+    await _without_what_is_gone(connection, subscription_id, now)
     await trail.record(connection, [trail.Entry(subscription_id, trail.What.UNDONE, door, now, before)])
     return str(last.what)
 
@@ -274,22 +274,44 @@ async def is_undone(connection: AsyncConnection, subscription_id: int) -> bool:
     return last is not None and last.what in (trail.What.UNDONE, trail.What.REACTIVATED)
 
 
-async def _without_what_is_gone(connection: AsyncConnection, subscription_id: int) -> None:
-    """Topics that were taken off since would bring nothing; of none left, everything is."""
-    subscription, publication = models.Subscription, publications.Publication
+async def _without_what_is_gone(connection: AsyncConnection, subscription_id: int, now: datetime) -> None:
+    """Topics that were taken off since would bring nothing; of none left, everything is. A frequency that went could
+    not be moved by the operator, for who had left was not counted.
+    """
+    publication_id, spec, choice = await _chosen(connection, subscription_id)
+    kept = _offered(spec, choice)
+    if kept != choice:
+        values = {
+            "cadence_id": await cadence_id(connection, publication_id, kept, now),
+            "topic_set_id": await topic_set_id(connection, publication_id, kept.topics),
+        }
+        await _set(connection, subscription_id, values)
+
+
+async def _chosen(connection: AsyncConnection, subscription_id: int) -> tuple[int, publications.Spec, Choice]:
+    subscription, cadence, publication = models.Subscription, models.Cadence, publications.Publication
     statement = (
-        sa.select(subscription.publication_id, models.TopicSet.topics, publication.spec)
+        sa.select(cadence, models.TopicSet.topics, publication.spec)
+        .select_from(subscription)
+        .join(cadence, cadence.id == subscription.cadence_id)
         .join(publication, publication.id == subscription.publication_id)
-        .join(models.TopicSet, models.TopicSet.id == subscription.topic_set_id)
+        .outerjoin(models.TopicSet, models.TopicSet.id == subscription.topic_set_id)
         .where(subscription.id == subscription_id)
     )
-    found = (await connection.execute(statement)).one_or_none()
-    if found is None:
-        return
-    there = [slug for slug in found.topics if slug in publications.load(found.spec).topic_slugs]
-    if there != found.topics:
-        kept = await topic_set_id(connection, found.publication_id, there or None)
-        await _set(connection, subscription_id, {"topic_set_id": kept})
+    row = (await connection.execute(statement)).one()
+    topics = None if row.topics is None else tuple(row.topics)
+    choice = Choice(row.frequency, row.weekday, row.send_at, row.timezone, topics)
+    return row.publication_id, publications.load(row.spec), choice
+
+
+def _offered(spec: publications.Spec, choice: Choice) -> Choice:
+    """This choice, or the nearest that is on offer: rather too seldom than too often."""
+    topics = tuple(slug for slug in choice.topics or () if slug in spec.topic_slugs)
+    kept = replace(choice, topics=topics or None)
+    if spec.offer(choice.frequency):
+        return kept
+    nearest = (*slower(spec, choice.frequency), str(spec.frequencies[0].frequency))[0]
+    return fulfil(spec, Wish(nearest), kept)
 
 
 async def _set(connection: AsyncConnection, subscription_id: int, values: dict[str, Any]) -> None:

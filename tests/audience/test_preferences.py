@@ -149,6 +149,25 @@ async def test_undo_brings_back_no_topic_that_was_taken_off_since(db, now, chose
     assert await choice_of(db, reader) == dataclasses.replace(before, topics=back)
 
 
+@pytest.mark.parametrize(
+    ("had", "offered", "back"),
+    [
+        (DAILY, ("instant", "weekly", "monthly"), Choice("weekly", 0, "06:30", "Europe/Berlin")),
+        (TOKYO, ("instant", "daily"), Choice("instant", 0, "00:00", "UTC", ("heart",))),
+    ],
+)
+async def test_undo_brings_back_no_frequency_that_was_taken_off_since(db, now, had, offered, back):
+    publication = await cast.a_publication(db)
+    reader = await cast.a_subscription(db, publication, choice=had, covered_to=7)
+    async with db.transaction() as connection:
+        await unsubscribe.leave(connection, MailToken(reader, 1, 9), door=trail.Door.PAGE, now=now)
+    await apply.apply(db, cast.a_spec(frequencies=[{"frequency": one} for one in offered]), now)
+    assert await undo(db, reader, now) == "left"
+    assert await choice_of(db, reader) == back
+    row = await cast.subscription(db, reader)
+    assert (row.state, row.covered_to) == (models.SubscriptionState.ACTIVE, 7)
+
+
 async def test_a_pause_can_be_changed_resumed_and_undone(db, now):
     publication = await cast.a_publication(db)
     reader = await cast.a_subscription(db, publication, covered_to=7)
