@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from digest import addresses, database, links
 from digest.audience import entrance, failing, models, orders, rates, suppression, trail
 
-# As the mails say; see outbox.writer. Whoever comes later asks anew.
+# As the mails say; see outbox.telling. Whoever comes later asks anew.
 LASTS = timedelta(hours=72)
 # Each is a mail to somebody who may never have heard of us.
 PER_PERSON = "3/day"

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import addresses, errors, locales, publications, zones
-from digest.audience import preferences, start
+from digest.audience import address_changes, preferences, start
 from digest.commands import lookup
 from digest.editions import cadence, choose, contents, outline, plan, typeset
 from digest.outbox import manners, selections, writer
@@ -204,4 +204,5 @@ def _facts(spec: publications.Spec, choice: preferences.Choice, now: datetime, n
         weekday=choice.weekday,
         send_at=rule.send_at,
         timezone=choice.timezone,
+        until=(now + address_changes.LASTS).astimezone(zone) if notice else None,
     )

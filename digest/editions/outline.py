@@ -55,7 +55,8 @@ class Facts:
     """What an Edition and its Cadence say of themselves; `since` and `upto` are local dates, both included.
 
     In a notice `upto` is the day of the first or next digest, and `topics` are the names of those chosen; none means
-    all. `paused` is the first day with mail again; `changed` says what the reader changed: rhythm, topics.
+    all. `paused` is the first day with mail again; `changed` says what the reader changed: rhythm, topics. `until` is
+    when, by local time, the link to agree to another address ends.
     """
 
     frequency: str
@@ -67,6 +68,7 @@ class Facts:
     topics: tuple[str, ...] = ()
     paused: date | None = None
     changed: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)

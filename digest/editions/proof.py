@@ -37,7 +37,8 @@ FULL = outline.Story(
     related=(("Another title", "https://example.org/another"),),
 )
 BARE = outline.Story(id=2, version=1, title="A title alone", url=None)
-FACTS = outline.Facts(frequency="weekly", since=date(2026, 1, 1), upto=date(2026, 1, 8))
+UNTIL = datetime(2026, 1, 8, 7, tzinfo=UTC)
+FACTS = outline.Facts(frequency="weekly", since=date(2026, 1, 1), upto=date(2026, 1, 8), until=UNTIL)
 TOLD = (
     outline.Told(count=1, lead=BARE, kicker="", topics=(), more=0),
     outline.Told(count=9, lead=FULL, kicker="A topic", topics=("A topic",), more=7),

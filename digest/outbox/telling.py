@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import publications, zones
-from digest.audience import models as audience, trail
+from digest.audience import address_changes, models as audience, trail
 from digest.editions import cadence as cadences, models as editions, outline, plan
 
 
@@ -29,6 +29,7 @@ async def notice(
         topics=tuple(topic.name for topic in spec.topics if held is not None and topic.slug in held),
         paused=pause.astimezone(zone).date() if pause else None,
         changed=await _changed(connection, row) if row.kind == "changed" else (),
+        until=await _until(connection, row, cadence, spec) if row.address_change_id is not None else None,
     )
 
 
@@ -54,6 +55,17 @@ async def _changed(connection: AsyncConnection, row: Any) -> tuple[str, ...]:
     }
     names = {"cadence_id": "rhythm", "topic_set_id": "topics", "locale": "language", "layout": "layout"}
     return tuple(names[column] for column, value in now.items() if last.before.get(column, value) != value)
+
+
+async def _until(connection: AsyncConnection, row: Any, cadence: sa.Row[Any], spec: publications.Spec) -> datetime:
+    """When a wish for another address is over, and the links with it, however long their mails waited for a relay."""
+    change = audience.AddressChange
+    asked_at = await connection.scalar(sa.select(change.asked_at).where(change.id == row.address_change_id))
+    # As it happens there is no zone of the reader's own.
+    zone = zones.get(spec.timezone if cadence.frequency == "instant" else cadence.timezone)
+    # Where it was withdrawn this very moment, the mail does not leave.
+    until: datetime = (asked_at or row.created_at) + address_changes.LASTS
+    return until.astimezone(zone)
 
 
 async def edition(connection: AsyncConnection, row: Any) -> outline.Facts:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -30,12 +31,16 @@ async def browser(world: World) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def link(mail: worlds.Mail, name: str) -> str:
-    """The path of this link in a mail, as its text has it."""
+def text(mail: worlds.Mail) -> str:
     body = email.message_from_bytes(mail.content, policy=email.policy.default).get_body(("plain",))
     assert body is not None
-    found = re.search(rf"{re.escape(doors.SITE)}(/{name}/\S+)", body.get_content())
-    assert found, body.get_content()
+    return str(body.get_content())
+
+
+def link(mail: worlds.Mail, name: str) -> str:
+    """The path of this link in a mail, as its text has it."""
+    found = re.search(rf"{re.escape(doors.SITE)}(/{name}/\S+)", text(mail))
+    assert found, text(mail)
     return found[1]
 
 
@@ -90,6 +95,24 @@ async def test_both_addresses_are_asked_by_mail_and_then_it_comes_to_the_new_one
     await world.publish("three")
     await world.run(after=DAY)
     assert (world.told(ANNA), world.told(NEW)) == ([("one",), ("two",)], [("three",)])
+
+
+async def test_mails_that_waited_for_a_relay_say_when_their_links_end(world: World, browser: httpx.AsyncClient) -> None:
+    await world.subscribe(ANNA, "daily", timezone="Asia/Tokyo")
+    manage = await fresh_link(world, browser)
+    seen, asked_at = len(world.mails), world.now
+    await browser.post(manage, data={"act": "address", "publication": "mias-feed", "email": NEW})
+    await world.run(after=timedelta(hours=40))
+    await world.run(after=timedelta(minutes=2))
+    until = (asked_at + timedelta(hours=72)).astimezone(ZoneInfo("Asia/Tokyo"))
+    says = f"The link works until {until:%A}, {until.day} {until:%B}, {until:%H:%M}."
+    mails = {mail.to: mail for mail in world.mails[seen:] if not mail.is_digest}
+    assert [says in " ".join(text(mails[to]).split()) for to in (ANNA, NEW)] == [True, True]
+    moving = link(mails[ANNA], "moving")
+    world.now = asked_at + timedelta(hours=72) - timedelta(seconds=1)
+    assert (await browser.get(moving)).status_code == 200
+    world.now += timedelta(seconds=1)
+    assert (await browser.get(moving)).status_code == 410
 
 
 async def test_the_mail_to_an_address_that_is_another_readers_has_no_link_to_act_by(

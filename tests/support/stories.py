@@ -26,6 +26,7 @@ WEEKLY = Facts(
     weekday=0,
     send_at=time(7, 30),
     timezone="Europe/Berlin",
+    until=datetime(2026, 11, 5, 14, 20, tzinfo=UTC),
 )
 TOKEN = "1z.1.2s.c2lnbmF0dXJl"
 
