@@ -6,8 +6,8 @@ Makes Cadence and TopicSet rows as they are first chosen and points Subscription
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,8 +19,6 @@ from digest.audience import models, orders, trail
 # What readers may choose besides the Publication's own layout; "text" is a mail without HTML.
 LAYOUTS = ("compact", "text")
 HAVE_WEEKDAY = ("weekly", "fortnightly", "monthly")
-# Long enough to notice a slip, short enough that a forwarded mail does not stay a way to bring somebody back.
-UNDO_FOR = timedelta(days=1)
 
 
 class PreferenceError(errors.DigestError):
@@ -242,76 +240,6 @@ async def _dress(
     await _set(connection, subscription.id, {column: value} | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
     return True
-
-
-async def find_undoable(connection: AsyncConnection, subscription_id: int, now: datetime) -> sa.Row[Any] | None:
-    """The reader's own last change, if it can still be taken back."""
-    last = await trail.find_newest(connection, subscription_id)
-    if last is None or not last.before or last.what in trail.FINAL:
-        return None
-    if last.door not in (trail.Door.PAGE, trail.Door.ONE_CLICK):
-        return None
-    return last if now - last.at <= UNDO_FOR else None
-
-
-async def undo(connection: AsyncConnection, subscription_id: int, *, door: trail.Door, now: datetime) -> str | None:
-    """Take back the reader's last change and say what it was. Asked twice, the second does nothing."""
-    last = await find_undoable(connection, subscription_id, now)
-    if last is None:
-        return None
-    cadence = sa.select(models.Subscription.cadence_id).where(models.Subscription.id == subscription_id)
-    # Mails of the Cadence that ends now are found by this entry alone.
-    before = {"cadence_id": await connection.scalar(cadence)}
-    await _set(connection, subscription_id, trail.restored(last.before))
-    await _without_what_is_gone(connection, subscription_id, now)
-    await trail.record(connection, [trail.Entry(subscription_id, trail.What.UNDONE, door, now, before)])
-    return str(last.what)
-
-
-async def is_undone(connection: AsyncConnection, subscription_id: int) -> bool:
-    """Whether the last change was taken back already. Whose mail had been given up is woken by the same button."""
-    last = await trail.find_newest(connection, subscription_id)
-    return last is not None and last.what in (trail.What.UNDONE, trail.What.REACTIVATED)
-
-
-async def _without_what_is_gone(connection: AsyncConnection, subscription_id: int, now: datetime) -> None:
-    """Topics that were taken off since would bring nothing; of none left, everything is. A frequency that went could
-    not be moved by the operator, for who had left was not counted.
-    """
-    publication_id, spec, choice = await _chosen(connection, subscription_id)
-    kept = _offered(spec, choice)
-    if kept != choice:
-        values = {
-            "cadence_id": await cadence_id(connection, publication_id, kept, now),
-            "topic_set_id": await topic_set_id(connection, publication_id, kept.topics),
-        }
-        await _set(connection, subscription_id, values)
-
-
-async def _chosen(connection: AsyncConnection, subscription_id: int) -> tuple[int, publications.Spec, Choice]:
-    subscription, cadence, publication = models.Subscription, models.Cadence, publications.Publication
-    statement = (
-        sa.select(cadence, models.TopicSet.topics, publication.spec)
-        .select_from(subscription)
-        .join(cadence, cadence.id == subscription.cadence_id)
-        .join(publication, publication.id == subscription.publication_id)
-        .outerjoin(models.TopicSet, models.TopicSet.id == subscription.topic_set_id)
-        .where(subscription.id == subscription_id)
-    )
-    row = (await connection.execute(statement)).one()
-    topics = None if row.topics is None else tuple(row.topics)
-    choice = Choice(row.frequency, row.weekday, row.send_at, row.timezone, topics)
-    return row.publication_id, publications.load(row.spec), choice
-
-
-def _offered(spec: publications.Spec, choice: Choice) -> Choice:
-    """This choice, or the nearest that is on offer: rather too seldom than too often."""
-    topics = tuple(slug for slug in choice.topics or () if slug in spec.topic_slugs)
-    kept = replace(choice, topics=topics or None)
-    if spec.offer(choice.frequency):
-        return kept
-    nearest = (*slower(spec, choice.frequency), str(spec.frequencies[0].frequency))[0]
-    return fulfil(spec, Wish(nearest), kept)
 
 
 async def _set(connection: AsyncConnection, subscription_id: int, values: dict[str, Any]) -> None:

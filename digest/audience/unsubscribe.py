@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import links, prepared, publications
-from digest.audience import models, preferences, trail
+from digest.audience import models, trail, undoing
 
 
 class Leaving(enum.StrEnum):
@@ -56,7 +56,7 @@ async def leave(
 
 async def explain(connection: AsyncConnection, subscription_id: int, reason: Reason, *, now: datetime) -> bool:
     """Note why a reader left, for as long as they could take it back. Said again, the last word counts."""
-    last = await preferences.find_undoable(connection, subscription_id, now)
+    last = await undoing.find(connection, subscription_id, now)
     if last is None or last.what != trail.What.LEFT:
         return False
     entry = sa.update(models.Change).where(models.Change.id == last.id)

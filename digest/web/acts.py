@@ -12,7 +12,17 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from digest import addresses, errors, links, publications, zones
-from digest.audience import address_changes, failing, models, preferences, screening, standing, trail, unsubscribe
+from digest.audience import (
+    address_changes,
+    failing,
+    models,
+    preferences,
+    screening,
+    standing,
+    trail,
+    undoing,
+    unsubscribe,
+)
 from digest.editions import wording
 from digest.web import managing
 from digest.web.pages import pause as pauses, topics as topic_page
@@ -144,8 +154,8 @@ async def leave(place: Place, _form: Form) -> Mistakes:
 
 async def undo(place: Place, _form: Form) -> Mistakes:
     id_ = place.found.subscription.id
-    undone = await preferences.undo(place.connection, id_, door=DOOR, now=place.visit.now)
-    if undone is None and not await preferences.is_undone(place.connection, id_):
+    undone = await undoing.undo(place.connection, id_, door=DOOR, now=place.visit.now)
+    if undone is None and not await undoing.is_done(place.connection, id_):
         return {"undo": "over"}
     await _wake(place)
     return {}

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest import links
-from digest.audience import address_changes, models, preferences, standing
+from digest.audience import address_changes, models, standing, undoing
 from digest.web import mails, render, visits
 from digest.web.parts import Parts
 
@@ -124,7 +124,7 @@ async def _is_over(
 
 
 async def _is_undoable(connection: AsyncConnection, one: standing.Standing, now: datetime) -> bool:
-    return await preferences.find_undoable(connection, one.subscription.id, now) is not None
+    return await undoing.find(connection, one.subscription.id, now) is not None
 
 
 def may_order(found: standing.Standing, generation: int) -> bool:

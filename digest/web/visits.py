@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from digest import links, places
 from digest.archive import pages as archive
-from digest.audience import models, preferences, standing
+from digest.audience import models, preferences, standing, undoing
 from digest.web import render
 from digest.web.parts import Parts
 
@@ -114,7 +114,7 @@ async def _find(request: Request, connection: AsyncConnection, *, lock: bool) ->
     if not token or not found:
         return None
     now = parts(request).clock()
-    undoable = await preferences.find_undoable(connection, token.subscription_id, now)
+    undoable = await undoing.find(connection, token.subscription_id, now)
     return Visit(parts(request), request.path_params["token"], token, found, now, undoable is not None)
 
 

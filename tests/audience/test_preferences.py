@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from hypothesis import given, strategies as st
 
 from digest import errors
-from digest.audience import apply, models, preferences, standing, trail, unsubscribe
+from digest.audience import apply, models, preferences, standing, trail, undoing, unsubscribe
 from digest.links import MailToken
 from tests.support import cast
 
@@ -116,7 +116,7 @@ async def act(db, subscription_id, deed, *values, now, **more):
 
 async def undo(db, subscription_id, now):
     async with db.transaction() as connection:
-        return await preferences.undo(connection, subscription_id, door=trail.Door.PAGE, now=now)
+        return await undoing.undo(connection, subscription_id, door=trail.Door.PAGE, now=now)
 
 
 async def choice_of(db, subscription_id):

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from digest import addresses, publications
-from digest.audience import models, preferences, signup, suppression, trail, unsubscribe
+from digest.audience import models, preferences, signup, suppression, trail, undoing, unsubscribe
 from digest.links import ConfirmToken, MailToken
 from tests.support import cast
 
@@ -114,7 +114,7 @@ async def test_the_cadence_a_new_wish_replaces_is_kept_and_nothing_is_undone_by_
         had.append((await cast.subscription(db, reader)).cadence_id)
     async with db.transaction() as connection:
         assert await trail.cadences(connection, await cast.subscription(db, reader)) == sorted(set(had))
-        assert await preferences.undo(connection, reader, door=trail.Door.PAGE, now=now) is None
+        assert await undoing.undo(connection, reader, door=trail.Door.PAGE, now=now) is None
     assert len(set(had)) == 3
     assert (await cast.subscription(db, reader)).state is State.PENDING
 

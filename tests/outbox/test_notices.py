@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from digest import addresses, database, links, publications
-from digest.audience import erase, models as audience, preferences, signup, standing, trail
+from digest.audience import erase, models as audience, preferences, signup, standing, trail, undoing
 from digest.outbox import lease, notices
 from digest.outbox.models import Batch, Delivery
 from digest.run import inprocess
@@ -172,7 +172,7 @@ async def test_a_reminder_somebody_else_caused_takes_nobodys_undo_away(world):
     await world.change("anna@example.org", frequency="monthly")
     await ask(world)
     async with world.parts.db.reading() as connection:
-        last = await preferences.find_undoable(connection, id_, world.now)
+        last = await undoing.find(connection, id_, world.now)
     assert last is not None
 
 
@@ -229,7 +229,7 @@ async def test_what_was_taken_back_in_time_is_not_named(told):
     await change(told, topics=("heart",))
     async with told.parts.db.transaction() as connection:
         row = await told.subscription("anna@example.org")
-        await preferences.undo(connection, row.id, door=trail.Door.PAGE, now=told.now)
+        await undoing.undo(connection, row.id, door=trail.Door.PAGE, now=told.now)
     await told.run()
     assert "You changed" not in text(told.mails[-1])
 

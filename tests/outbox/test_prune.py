@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from digest import database
 from digest.articles.models import Article
-from digest.audience import preferences, unsubscribe
+from digest.audience import preferences, undoing, unsubscribe
 from digest.audience.models import Subscription, SubscriptionState
 from digest.editions.models import Edition, EditionState, Selection
 from digest.outbox import doubts, fill, prune, reading
@@ -194,7 +194,7 @@ class TestLifeGoesOn:
         assert answer is unsubscribe.Leaving.LEFT
         assert (await world.subscription(ANNA)).state is SubscriptionState.UNSUBSCRIBED
         async with parts.db.transaction() as connection:
-            await preferences.undo(
+            await undoing.undo(
                 connection, token.subscription_id, door=unsubscribe.trail.Door.PAGE, now=world.now + timedelta(hours=23)
             )
         assert (await world.subscription(ANNA)).state is SubscriptionState.ACTIVE

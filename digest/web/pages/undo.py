@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest.audience import failing, preferences, trail
+from digest.audience import failing, trail, undoing
 from digest.web import forms, visits
 
 
@@ -22,7 +22,7 @@ async def act(request: Request) -> Response:
             return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
-        await preferences.undo(connection, visit.token.subscription_id, door=trail.Door.PAGE, now=visit.now)
+        await undoing.undo(connection, visit.token.subscription_id, door=trail.Door.PAGE, now=visit.now)
         await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)
     after = await visits.look(request)
     if after is None:
@@ -34,5 +34,5 @@ async def act(request: Request) -> Response:
 async def bring_back(connection: AsyncConnection, visit: visits.Visit) -> None:
     """Who has just left and chooses something else after all is a reader again; so is whose mail we had given up."""
     if visit.has_left:
-        await preferences.undo(connection, visit.token.subscription_id, door=trail.Door.PAGE, now=visit.now)
+        await undoing.undo(connection, visit.token.subscription_id, door=trail.Door.PAGE, now=visit.now)
     await failing.reactivate(connection, [visit.token.subscription_id], door=trail.Door.PAGE, now=visit.now)
