@@ -41,6 +41,11 @@ class Visit:
         return self.standing.state is models.SubscriptionState.UNSUBSCRIBED
 
     @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody has signed them up, and nobody has confirmed it yet."""
+        return self.standing.state is models.SubscriptionState.PENDING
+
+    @property
     def may_undo(self) -> bool:
         return self.is_undoable and self.is_current
 

@@ -194,6 +194,13 @@ async def test_an_old_link_tells_the_truth_and_its_button_unsubscribes(site):
     assert (await site.row()).state is State.UNSUBSCRIBED
 
 
+async def test_an_old_link_of_one_who_was_signed_up_since_says_that_nothing_comes_yet(site):
+    await site.set(generation=2, state=State.PENDING, left_at=site.now)
+    for link in ("less", "pause", "undo"):
+        response = await site.get(f"/{link}/{site.token(1)}")
+        assert (response.status_code, "somebody, perhaps you" in response.text) == (410, True)
+
+
 async def test_a_broken_link_says_what_may_have_happened(site):
     for link in LINKS:
         for token in ("x", site.token()[:-1], site.token(reader=999)):
