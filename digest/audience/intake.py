@@ -101,7 +101,7 @@ class Intake:
             return report
         found = self._sorted(good, await self._look_up(connection, good), report)
         report.suppressed = await suppression.add_all(connection, self.order.hasher, found.unwanted, now=self.order.now)
-        await self._add(connection, found.fresh, report)
+        await self._add(connection, found, report)
         changed = await renewals.renew(connection, self.order, self._begins, found.known)
         report.updated += changed
         report.unchanged += len(found.known) - changed
@@ -167,10 +167,12 @@ class Intake:
         if subscription is not None and subscription.left_at is not None:
             raise rows.RowError(f"unsubscribed on {subscription.left_at:%Y-%m-%d}: not revived")
 
-    async def _add(self, connection: AsyncConnection, fresh: list[Fresh], report: lists.Report) -> None:
+    async def _add(self, connection: AsyncConnection, found: _Sorted, report: lists.Report) -> None:
         """Those who had left elsewhere are kept as such, so that no later list brings them back."""
-        people_ = [(row.address.key, row.address.spelling, row.name or "") for row, _ in fresh]
-        ids = await people.bring(connection, people_, now=self.order.now)
+        fresh = found.fresh
+        new = [(row.address.key, row.address.spelling, row.name or "") for row, _ in fresh]
+        known = [subscription.address_key for subscription, *_ in found.known]
+        ids = await people.bring(connection, new, now=self.order.now, besides=known)
         await self._send_back(connection, fresh, ids, report)
         added = await _SUBSCRIPTIONS.run(
             connection,
@@ -196,7 +198,8 @@ class Intake:
         """Who was erased while we looked is not brought in after all."""
         if connection.dialect.name == "sqlite" or not fresh:
             return
-        suppressed = await suppression.covered(connection, self.order.hasher, ids)
+        keys = [row.address.key for row, _ in fresh]
+        suppressed = await suppression.covered(connection, self.order.hasher, keys)
         if suppressed:
             await people.drop_idle(connection, [ids[key] for key in suppressed])
         for row, choice in [one for one in fresh if one[0].address.key in suppressed]:

@@ -52,6 +52,8 @@ async def join(
     else:
         id_, is_new = await signup.ask(connection, hasher, request, door=trail.Door.API, now=now), False
     if agreement is not None:
+        # Once more: an erasure may have ended only now.
+        await _refuse_what_was_taken_back(connection, hasher, request.address.key, agreement)
         await _confirm(connection, hasher, id_, agreement, now)
     return Joined(id_, is_new)
 
@@ -90,7 +92,8 @@ async def _confirm(
     connection: AsyncConnection, hasher: suppression.Hasher, id_: int, agreement: Agreement, now: datetime
 ) -> None:
     find = sa.select(models.Subscription.generation).where(models.Subscription.id == id_)
-    token = links.ConfirmToken(id_, (await connection.execute(find)).scalar_one(), now)
+    # Of no mail, so whoever asked when takes nothing from it.
+    token = links.ConfirmToken(id_, (await connection.execute(find)).scalar_one(), now + ASKED_EVERY)
     # What somebody typed into a form, and nobody confirmed, is no consent; the publisher's is.
     typed = sa.delete(models.Consent).where(
         models.Consent.subscription_id == id_, models.Consent.confirmed_at.is_(None)

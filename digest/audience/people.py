@@ -25,16 +25,21 @@ _HELD = prepared.Statement(
 )
 
 
-async def bring(connection: AsyncConnection, wanted: Iterable[Person], *, now: datetime) -> dict[str, int]:
+async def bring(
+    connection: AsyncConnection, wanted: Iterable[Person], *, now: datetime, besides: Sequence[str] = ()
+) -> dict[str, int]:
     """The ids of these people by address key; who is new is added. They stay until the transaction ends.
 
-    To be asked afterwards whether one is suppressed: an erasure may have ended only now.
+    `besides` are the keys of others who are to be changed in it. To be asked afterwards whether one is suppressed: an
+    erasure may have ended only now.
     """
     # In one order everywhere, or two who bring the same people could wait for each other for ever.
     missing, ids = sorted(wanted), dict[str, int]()
+    if besides and not missing:
+        await _HELD.run(connection, {"keys": list(besides)})
     while missing:
         await _NEW.run(connection, missing, created_at=now)
-        ids |= dict(await _HELD.run(connection, {"keys": [key for key, *_ in missing]}))
+        ids |= dict(await _HELD.run(connection, {"keys": [*(key for key, *_ in missing), *besides]}))
         # Who was there a moment ago may be gone by now.
         missing = [person for person in missing if person[0] not in ids]
     return ids

@@ -18,8 +18,8 @@ from digest.audience import models, people, preferences, standing, start, suppre
 
 State = models.SubscriptionState
 REMINDER_PAUSE = timedelta(days=1)
-# Who asks and who writes the mail may be two machines.
-CLOCKS_DIFFER = timedelta(minutes=1)
+# Who asks and who writes the mail may be two machines. Nobody is asked twice within an hour, but by two doors.
+CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class SignupError(errors.DigestError):

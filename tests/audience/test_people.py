@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from digest import addresses
-from digest.audience import erase, importing, intake, models, preferences, rows, signup, suppression, trail
+from digest.audience import erase, importing, intake, joining, models, preferences, rows, signup, suppression, trail
 from digest.outbox import unconfirmed
 from tests.support import cast, table
 
@@ -97,6 +97,25 @@ async def test_a_sign_up_does_not_bring_back_who_is_just_erased(db, now):
 
     with pytest.raises(signup.SignupError, match="may not write"):
         await while_open(db, complain, sign_up())
+    assert await readers(db) == []
+
+
+async def test_an_older_consent_does_not_bring_back_who_is_just_erased(db, now):
+    publication = await cast.a_publication(db)
+
+    async def join():
+        async with db.transaction() as connection:
+            request = signup.Request(
+                publication.id, addresses.parse(BEN), preferences.Choice("daily", 0, "07:00", "UTC")
+            )
+            agreement = joining.Agreement(now - timedelta(days=1), "the counter")
+            await joining.join(connection, cast.HASHER, request, agreement, now=now)
+
+    async def forget_ben(connection):
+        await erase.erase(connection, cast.HASHER, BEN, now=now)
+
+    with pytest.raises(signup.SignupError, match="after this consent"):
+        await while_open(db, forget_ben, join())
     assert await readers(db) == []
 
 

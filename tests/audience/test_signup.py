@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from digest import addresses, publications
-from digest.audience import models, preferences, signup, suppression, trail, undoing, unsubscribe
+from digest.audience import joining, models, preferences, signup, suppression, trail, undoing, unsubscribe
 from digest.links import ConfirmToken, MailToken
 from tests.support import cast
 
@@ -68,6 +68,23 @@ async def test_a_confirmation_works_once_and_only_for_what_it_was_asked_for(db, 
     await leave(db, reader, 1, now=now)
     assert await confirm(db, reader, now=now) is Confirming.STALE
     assert (await cast.subscription(db, reader)).state is State.UNSUBSCRIBED
+
+
+async def test_machines_whose_clocks_differ_confirm_all_the_same(db, now):
+    publication = await cast.a_publication(db)
+    ahead = now + timedelta(minutes=20)
+    id_ = await ask(db, publication, now=ahead)
+    assert await confirm(db, id_, now=now) is Confirming.CONFIRMED
+    other = await cast.a_publication(db, slug="other")
+    id_ = await ask(db, other, now=ahead)
+    spec = publications.load(other.spec)
+    choice = preferences.fulfil(spec, preferences.Wish())
+    request = signup.Request(other.id, addresses.parse(ANNA), choice)
+    async with db.transaction() as connection:
+        agreement = joining.Agreement(now, "the counter")
+        joined = await joining.join(connection, cast.HASHER, request, agreement, now=now - timedelta(hours=2))
+    assert (joined.subscription_id, joined.is_new) == (id_, False)
+    assert (await cast.subscription(db, id_)).state is State.ACTIVE
 
 
 async def test_asking_for_what_one_has_changes_nothing(db, now):

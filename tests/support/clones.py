@@ -29,9 +29,11 @@ END $$
 """
 # Clones have the very ids of their template, so any change of schema shows.
 _SHAPE = """
-SELECT sum(hashint8(oid::bigint)), (SELECT sum(hashint8(atttypid::bigint * 1000 + attnum)) FROM pg_attribute),
-(SELECT sum(hashint8(oid::bigint)) FROM pg_constraint), (SELECT sum(hashint8(oid::bigint)) FROM pg_trigger),
-(SELECT sum(hashint8(oid::bigint)) FROM pg_proc) FROM pg_class
+SELECT sum(hashtext(concat(oid, relname, relkind))),
+(SELECT sum(hashtext(concat(attrelid, attnum, attname, atttypid, atttypmod, attnotnull))) FROM pg_attribute),
+(SELECT sum(hashtext(concat(oid, conname))) FROM pg_constraint), (SELECT sum(hashint8(oid::bigint)) FROM pg_attrdef),
+(SELECT sum(hashtext(concat(oid, tgname))) FROM pg_trigger), (SELECT sum(hashtext(concat(oid, prosrc))) FROM pg_proc)
+FROM pg_class
 """
 
 

@@ -33,6 +33,10 @@ def test_rows_are_gone_ids_begin_anew_and_what_was_there_is_there(postgres_clone
     "change",
     [
         "ALTER TABLE suppressions ADD COLUMN more text",
+        "ALTER TABLE articles RENAME TO gone",
+        "ALTER TABLE suppressions RENAME COLUMN note TO remark",
+        "ALTER TABLE suppressions ALTER COLUMN note DROP NOT NULL",
+        "ALTER TABLE suppressions ALTER COLUMN note SET DEFAULT 'x'",
         "ALTER TABLE suppressions ALTER COLUMN note TYPE varchar(10)",
         "DROP INDEX ix_cadences_next_due_at",
         "CREATE TABLE another (id integer)",

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from digest.audience import models, preferences
+from digest import publications
+from digest.audience import models, preferences, standing
 from digest.web.pages import pause as pause_page
 from tests.support import cast, table
 
@@ -176,6 +177,24 @@ async def test_who_has_just_left_may_pause_instead(site):
     await site.press(f"/pause/{site.token()}", **{"for": "2"})
     row = await site.row()
     assert (row.state, row.paused_until is not None) == (State.ACTIVE, True)
+
+
+@pytest.mark.parametrize(
+    ("page", "fields"),
+    [("topics", {"which": "some", "topic-heart": "1"}), ("pause", {"for": "2"}), ("less", {"frequency": "monthly"})],
+)
+async def test_who_comes_back_by_choosing_gets_nothing_that_is_no_longer_there(site, page, fields):
+    await site.press(f"/topics/{site.token()}", which="some", **{"topic-sleep": "1"})
+    await site.press(f"/unsubscribe/{site.token()}")
+    topics = [{"slug": slug, "name": slug.title()} for slug in ("heart", "lungs")]
+    spec = cast.a_spec(frequencies=[{"frequency": "weekly"}, {"frequency": "monthly"}], topics=topics)
+    await table.change(site.db, publications.Publication, spec=spec.model_dump(mode="json"))
+    await site.press(f"/{page}/{site.token()}", **fields)
+    assert await site.frequency() == ("monthly" if page == "less" else "weekly")
+    async with site.db.reading() as connection:
+        found = await standing.find(connection, site.reader)
+    assert found.state is State.ACTIVE
+    assert found.choice.topics == (("heart",) if page == "topics" else None)
 
 
 async def test_an_old_link_tells_the_truth_and_its_button_unsubscribes(site):

@@ -27,7 +27,7 @@ async def act(request: Request) -> Response:
             return refusal
         if wanted not in (visit.standing.choice.frequency, *_slower(visit)):
             return visit.page("less.html", status=400, mistake=True)
-        await undo.bring_back(connection, visit)
+        visit = await undo.bring_back(connection, visit)
         await _slow_down(connection, visit, wanted)
     after = await visits.look(request)
     return after.page("changed.html") if after else visits.lost(request)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest import zones
-from digest.audience import preferences, standing, trail
+from digest.audience import preferences, trail
 from digest.web import forms, visits
 from digest.web.pages import undo
 
@@ -33,7 +33,7 @@ async def act(request: Request) -> Response:
         day = wished_day(form, _today(visit))
         if day is None:
             return _form(visit, status=400, mistake=True)
-        await undo.bring_back(connection, visit)
+        visit = await undo.bring_back(connection, visit)
         found, until = visit.standing, _begins(visit, day)
         tell = found.spec.settings_changed
         await preferences.pause(connection, found.subscription, until, door=trail.Door.PAGE, now=visit.now, tell=tell)
@@ -54,10 +54,8 @@ async def resume(request: Request) -> Response:
             return visits.lost(request)
         if refusal := visit.refusal():
             return refusal
-        await undo.bring_back(connection, visit)
-        found = await standing.find(connection, visit.token.subscription_id)
-        if found is not None:
-            await preferences.resume(connection, found.subscription, door=trail.Door.PAGE, now=visit.now)
+        visit = await undo.bring_back(connection, visit)
+        await preferences.resume(connection, visit.standing.subscription, door=trail.Door.PAGE, now=visit.now)
     return await _changed(request)
 
 

@@ -31,7 +31,7 @@ async def act(request: Request) -> Response:
         chosen = wanted(form, visit.standing.spec.topic_slugs)
         if chosen is None:
             return visit.page("topics.html", status=400, mistake=True)
-        await undo.bring_back(connection, visit)
+        visit = await undo.bring_back(connection, visit)
         await _choose(connection, visit, chosen)
     after = await visits.look(request)
     return after.page("changed.html") if after else visits.lost(request)
