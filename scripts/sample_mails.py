@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from digest import database, links, publications, templating
+from digest import database, links, publications, templating, zones
 from digest.articles import parse, topics
-from digest.audience import preferences
+from digest.audience import address_changes, preferences
 from digest.commands import proofs
 from digest.editions import choose, compose, outline, typeset
 from digest.outbox import signing_keys, writer
@@ -191,4 +191,5 @@ def _facts(frequency: str, *, is_notice: bool) -> outline.Facts:
     """A notice names the day of the first digest, a digest the days it tells of."""
     upto = date(2026, 11, 16) if is_notice else date(2026, 11, 9)
     since = None if is_notice or frequency == INSTANT else date(2026, 11, 2)
-    return outline.Facts(frequency, upto, since, 0, time(7, 0), "Europe/Berlin")
+    until = (NOW + address_changes.LASTS).astimezone(zones.get("Europe/Berlin")) if is_notice else None
+    return outline.Facts(frequency, upto, since, 0, time(7, 0), "Europe/Berlin", until=until)
