@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +19,19 @@ async def lines(db: database.Database, publication_id: int) -> AsyncIterator[str
     """The CSV text, some thousand lines at a time."""
     yield _csv([rows.COLUMNS])
     after = 0
+    while True:
+        page = await _page(db, publication_id, after)
+        yield _csv(map(_cells, page))
+        if len(page) < PAGE:
+            return
+        after = page[-1].id
+
+
+async def _page(db: database.Database, publication_id: int, after: int) -> Sequence[sa.Row[Any]]:
+    """In a transaction of its own: a slow line must hold none open."""
     async with db.reading() as connection:
-        while True:
-            page = (await connection.execute(_query(publication_id, after))).all()
-            yield _csv(map(_cells, page))
-            if len(page) < PAGE:
-                return
-            after = page[-1].id
+        found: Sequence[sa.Row[Any]] = (await connection.execute(_query(publication_id, after))).all()
+        return found
 
 
 def _query(publication_id: int, after: int) -> sa.Select[Any]:

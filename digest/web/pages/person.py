@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from digest.audience import erase as erasing
 from digest.outbox import disclosure
-from digest.web import forms, managing
+from digest.web import forms, managing, streams
 from digest.web.api import once
 
 FILE = 'attachment; filename="my-data.json"'
@@ -19,7 +19,9 @@ async def export(request: Request) -> Response:
     if not isinstance(visit, managing.Visit):
         return visit
     document = disclosure.document(visit.parts.db, visit.here.subscription.subscriber_id)
-    return StreamingResponse(document, media_type="application/json", headers={"Content-Disposition": FILE})
+    return StreamingResponse(
+        streams.pieces(document), media_type="application/json", headers={"Content-Disposition": FILE}
+    )
 
 
 async def show_erase(request: Request) -> Response:

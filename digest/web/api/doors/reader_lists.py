@@ -1,13 +1,13 @@
 """Whole lists of readers: brought in as CSV or as JSON lines, and given out as the CSV that import reads."""
 
 import io
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
 from digest.audience import exporting, importing, jsonlines, lists, rows
+from digest.web import streams
 from digest.web.api import answers, problems, shapes
 from digest.web.api.route import Calling
 from digest.web.api.shapes import Instant, Shown
@@ -79,9 +79,4 @@ async def export(call: Calling, publication: shapes.Slug) -> Response:
     async with call.parts.db.reading() as connection:
         row = await call.publication(connection, publication)
     headers = {"Content-Disposition": f'attachment; filename="{publication}.csv"'}
-    return StreamingResponse(_bytes(exporting.lines(call.parts.db, row.id)), 200, headers, media_type=CSV)
-
-
-async def _bytes(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    async for text in texts:
-        yield text.encode()
+    return StreamingResponse(streams.pieces(exporting.lines(call.parts.db, row.id)), 200, headers, media_type=CSV)
