@@ -64,7 +64,8 @@ async def _is_settled(
     """Whether there is nothing to do. Raises SignupError for an agreement that its reader took back since."""
     if agreement is None:
         is_open = existing.state in (State.PENDING, State.FAILING)
-        return is_open and await _was_asked(connection, existing.id, now - ASKED_EVERY)
+        asked = trail.What.ASKED
+        return is_open and await trail.has_been(connection, existing.id, asked, since=now - ASKED_EVERY)
     if existing.left_at is not None and existing.left_at >= agreement.at:
         raise signup.SignupError(f"unsubscribed on {existing.left_at:%Y-%m-%d}, after this consent: not revived")
     return bool(existing.state == State.ACTIVE)
@@ -78,14 +79,6 @@ async def _refuse_what_was_taken_back(
     is_erased = entry is not None and entry.reason == models.SuppressionReason.ERASED
     if entry is not None and is_erased and entry.created_at >= agreement.at:
         raise signup.SignupError(f"erased on {entry.created_at:%Y-%m-%d}, after this consent: not revived")
-
-
-async def _was_asked(connection: AsyncConnection, subscription_id: int, since: datetime) -> bool:
-    change = models.Change
-    lately = sa.select(change.id).where(
-        change.subscription_id == subscription_id, change.what == trail.What.ASKED, change.at > since
-    )
-    return (await connection.execute(lately.limit(1))).first() is not None
 
 
 async def _confirm(

@@ -158,7 +158,7 @@ async def change(
     if all(getattr(subscription, column) == value for column, value in wanted.items()):
         return False
     before = trail.snapshot(subscription, *wanted)
-    await _set(connection, subscription.id, wanted | _told(subscription, tell))
+    await put(connection, subscription.id, wanted | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
     return True
 
@@ -184,7 +184,7 @@ async def pause(
     if subscription.paused_until == until:
         return False
     before = trail.snapshot(subscription, "paused_until")
-    await _set(connection, subscription.id, {"paused_until": until} | _told(subscription, tell))
+    await put(connection, subscription.id, {"paused_until": until} | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.PAUSED, door, now, before)])
     return True
 
@@ -193,7 +193,7 @@ async def resume(connection: AsyncConnection, subscription: sa.Row[Any], *, door
     if subscription.paused_until is None:
         return False
     before = trail.snapshot(subscription, "paused_until")
-    await _set(connection, subscription.id, {"paused_until": None})
+    await put(connection, subscription.id, {"paused_until": None})
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.RESUMED, door, now, before)])
     return True
 
@@ -237,12 +237,13 @@ async def _dress(
     if getattr(subscription, column) == value:
         return False
     before = trail.snapshot(subscription, column)
-    await _set(connection, subscription.id, {column: value} | _told(subscription, tell))
+    await put(connection, subscription.id, {column: value} | _told(subscription, tell))
     await trail.record(connection, [trail.Entry(subscription.id, trail.What.CHANGED, door, now, before)])
     return True
 
 
-async def _set(connection: AsyncConnection, subscription_id: int, values: dict[str, Any]) -> None:
+async def put(connection: AsyncConnection, subscription_id: int, values: dict[str, Any]) -> None:
+    """Give columns of a Subscription these values; the trail is the caller's."""
     await connection.execute(
         sa.update(models.Subscription).where(models.Subscription.id == subscription_id).values(**values)
     )

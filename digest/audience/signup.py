@@ -196,11 +196,9 @@ async def _ask_again(
 
 async def _remind(connection: AsyncConnection, existing: sa.Row[Any], *, door: trail.Door, now: datetime) -> None:
     """Who asks again has forgotten, or is somebody else: the reader is told, once a day at most; nothing changes."""
-    change = models.Change
-    lately = sa.select(change.id).where(
-        change.subscription_id == existing.id, change.what == trail.What.REMINDED, change.at > now - REMINDER_PAUSE
-    )
-    if existing.notice_due is not None or (await connection.execute(lately.limit(1))).first():
+    if existing.notice_due is not None:
+        return
+    if await trail.has_been(connection, existing.id, trail.What.REMINDED, since=now - REMINDER_PAUSE):
         return
     due = sa.update(models.Subscription).where(models.Subscription.id == existing.id).values(notice_due="already")
     await connection.execute(due)
@@ -240,19 +238,10 @@ async def judge(connection: AsyncConnection, found: standing.Standing | None, to
         return Confirming.STALE
     if found.state is State.ACTIVE:
         return Confirming.ALREADY
-    # Somebody has asked anew since, perhaps somebody else: only the newest wish can be confirmed, by its own mail.
-    return Confirming.STALE if await _was_asked(connection, token) else Confirming.CONFIRMED
-
-
-async def _was_asked(connection: AsyncConnection, token: links.ConfirmToken) -> bool:
-    """Whether anybody asked after the mail with this link was written."""
-    change = models.Change
-    since = sa.select(change.id).where(
-        change.subscription_id == token.subscription_id,
-        change.what == trail.What.ASKED,
-        change.at > token.asked_at + CLOCKS_DIFFER,
-    )
-    return (await connection.execute(since.limit(1))).first() is not None
+    # Somebody has asked since the mail was written, perhaps somebody else: only the newest wish can be confirmed.
+    since = token.asked_at + CLOCKS_DIFFER
+    is_old = await trail.has_been(connection, token.subscription_id, trail.What.ASKED, since=since)
+    return Confirming.STALE if is_old else Confirming.CONFIRMED
 
 
 async def _confirmed(connection: AsyncConnection, found: standing.Standing, now: datetime) -> dict[str, Any]:

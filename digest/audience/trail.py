@@ -116,6 +116,15 @@ async def find_newest(connection: AsyncConnection, subscription_id: int) -> sa.R
     return found.one_or_none()
 
 
+async def has_been(connection: AsyncConnection, subscription_id: int, what: What, *, since: datetime) -> bool:
+    """Whether this has been after that instant."""
+    change = models.Change
+    found = sa.select(change.id).where(
+        change.subscription_id == subscription_id, change.what == what, change.at > since
+    )
+    return (await connection.execute(found.limit(1))).first() is not None
+
+
 async def cadences(connection: AsyncConnection, subscription: sa.Row[Any]) -> list[int]:
     """The Cadence of today and those before, by which Editions are found that were for this reader."""
     changes = sa.select(models.Change.before).where(models.Change.subscription_id == subscription.id)

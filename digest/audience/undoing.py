@@ -36,7 +36,7 @@ async def undo(connection: AsyncConnection, subscription_id: int, *, door: trail
     cadence = sa.select(models.Subscription.cadence_id).where(models.Subscription.id == subscription_id)
     # Mails of the Cadence that ends now are found by this entry alone.
     before = {"cadence_id": await connection.scalar(cadence)}
-    await _set(connection, subscription_id, trail.restored(last.before))
+    await preferences.put(connection, subscription_id, trail.restored(last.before))
     await _without_what_is_gone(connection, subscription_id, now)
     await trail.record(connection, [trail.Entry(subscription_id, trail.What.UNDONE, door, now, before)])
     return str(last.what)
@@ -60,7 +60,7 @@ async def _without_what_is_gone(connection: AsyncConnection, subscription_id: in
             "cadence_id": await preferences.cadence_id(connection, publication_id, kept, now),
             "topic_set_id": await preferences.topic_set_id(connection, publication_id, kept.topics),
         }
-        await _set(connection, subscription_id, values)
+        await preferences.put(connection, subscription_id, values)
 
 
 def _offered(spec: publications.Spec, choice: preferences.Choice) -> preferences.Choice:
@@ -71,8 +71,3 @@ def _offered(spec: publications.Spec, choice: preferences.Choice) -> preferences
         return kept
     nearest = (*preferences.slower(spec, choice.frequency), str(spec.frequencies[0].frequency))[0]
     return preferences.fulfil(spec, preferences.Wish(nearest), kept)
-
-
-async def _set(connection: AsyncConnection, subscription_id: int, values: dict[str, Any]) -> None:
-    mine = sa.update(models.Subscription).where(models.Subscription.id == subscription_id)
-    await connection.execute(mine.values(**values))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -45,7 +44,7 @@ class Visit:
 
     @property
     def root(self) -> str:
-        return root(self.parts, self.here)
+        return visits.root(self.parts, self.here)
 
     @cached_property
     def by_slug(self) -> dict[str, standing.Standing]:
@@ -65,11 +64,6 @@ class Visit:
     def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
         words: dict[str, Any] = {"visit": self, "root": self.root, "token": self.text, "reader": self.here.email}
         return render.page(name, self.here.spec, status=status, locale=self.here.subscription.locale, **words | context)
-
-
-def root(parts: Parts, found: standing.Standing) -> str:
-    """The path the service is mounted at, as the links in the mails have it."""
-    return urlsplit(found.spec.base_url or parts.base_url).path.rstrip("/")
 
 
 def read_token(request: Request) -> links.ConfirmToken | None:
@@ -139,7 +133,7 @@ def may_order(found: standing.Standing, generation: int) -> bool:
 
 
 def _expired(parts: Parts, here: standing.Standing, token: links.ConfirmToken, text: str) -> Response:
-    words: dict[str, Any] = {"root": root(parts, here), "token": text, "reader": visits.masked(here.email)}
+    words: dict[str, Any] = {"root": visits.root(parts, here), "token": text, "reader": visits.masked(here.email)}
     may_renew = may_order(here, token.generation)
     locale = here.subscription.locale
     return render.page("expired.html", here.spec, status=410, locale=locale, may_renew=may_renew, **words)

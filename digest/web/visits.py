@@ -51,8 +51,7 @@ class Visit:
 
     @property
     def root(self) -> str:
-        """The path the service is mounted at, as the links in the mails have it."""
-        return urlsplit(self.standing.spec.base_url or self.parts.base_url).path.rstrip("/")
+        return root(self.parts, self.standing)
 
     def page(self, name: str, *, status: int = 200, **context: Any) -> Response:
         found = self.standing
@@ -84,6 +83,11 @@ class Visit:
         if self.has_left and not self.may_undo:
             return self.page("left.html")
         return None if self.is_current else self.page("old_link.html", status=410)
+
+
+def root(parts: Parts, found: standing.Standing) -> str:
+    """The path the service is mounted at, as the links in the mails have it."""
+    return urlsplit(found.spec.base_url or parts.base_url).path.rstrip("/")
 
 
 def parts(request: Request) -> Parts:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from digest import links
 from digest.audience import signup, standing
-from digest.web import forms, managing, offers, render, visits
+from digest.web import forms, offers, render, visits
 
 # Long enough for a weekend; whoever comes later signs up again in a moment.
 MAX_AGE = timedelta(hours=72)
@@ -43,7 +43,7 @@ async def _page(request: Request, token: links.ConfirmToken | None) -> Response:
     name = "confirmed.html" if answer is signup.Confirming.ALREADY else "confirm.html"
     parts = visits.parts(request)
     words = {
-        "root": managing.root(parts, found),
+        "root": visits.root(parts, found),
         "token": request.path_params["token"],
         "reader": visits.masked(found.email),
         "choice": found.choice,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from digest import links
 from digest.audience import address_changes, standing
-from digest.web import forms, managing, render, visits
+from digest.web import forms, render, visits
 
 Side = address_changes.Side
 Page = Callable[[Request], Awaitable[Response]]
@@ -52,7 +52,7 @@ async def _page(request: Request, side: Side) -> Response:
         return _gone(request)
     path = "moving" if side is Side.OLD else "address"
     words: dict[str, Any] = {
-        "root": managing.root(parts, found),
+        "root": visits.root(parts, found),
         "path": path,
         "token": request.path_params["token"],
         "stands": address_changes.judge(row, side).value,

@@ -51,7 +51,7 @@ def _page(request: Request, found: standing.Standing | None, *, is_asked: bool) 
     if found is None:
         return visits.lost(request)
     parts, token = visits.parts(request), request.path_params["token"]
-    words: dict[str, Any] = {"root": managing.root(parts, found), "token": token, "reader": visits.masked(found.email)}
+    words: dict[str, Any] = {"root": visits.root(parts, found), "token": token, "reader": visits.masked(found.email)}
     locale = found.subscription.locale
     if not _may_ask(request, found):
         return render.page("old_link.html", found.spec, status=410, locale=locale, **words)
