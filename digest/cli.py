@@ -60,7 +60,8 @@ def _refused(error: TyperException) -> int:
     """Wrong usage. Groups called without a verb have printed their help already, and say nothing."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "digest"
-    message = error.format_message()
+    # What checked the value names its own kind of error, which says nothing to a person.
+    message = error.format_message().replace(": Value error, ", ": ")
     if message:
         print(f"digest: {message.rstrip('.')}; see: {path} --help", file=sys.stderr)
     return MISTAKE

@@ -79,7 +79,8 @@ def test_who_left_the_list_is_kept_as_such_if_the_operator_says_so(operator: Ope
     )
     assert answer.err == ""
     assert {row["state"] for row in readers(operator).values()} == {"unsubscribed"}
-    assert operator("subscribers", "import", "mias-feed", path, "--as", "asleep").code == 2
+    answer = operator("subscribers", "import", "mias-feed", path, "--as", "asleep")
+    assert (answer.code, "Invalid value for '--as': 'asleep' is not one of 'active'" in answer.err) == (2, True)
 
 
 def test_the_operator_is_told_what_a_listmonk_export_does_not_tell(operator: Operator) -> None:
